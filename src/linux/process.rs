@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Identity of Linux processes, and facts about the current thread.
+//!
+//! Serves everything that must tell one process from another: the fork check of each trap, the
+//! registry of tasks, the traps that name processes by number.
+//!
+//! Locks: none. Nothing here sleeps. All of it may be called in process context and from the
+//! probes of [`super::events`].
+//!
+//! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
+//! [`include/linux/sched.h`](srctree/include/linux/sched.h)
+
+use core::ptr::{
+    self,
+    NonNull, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::{
+            atomic_load,
+            ordering::Relaxed, //
+        },
+        rcu, //
+    },
+    task::Task,
+};
+
+/// The current task.
+///
+/// Like `Task::current_raw`, but without the call into the kernel image that the crate's version
+/// makes: the compiler may read the pointer once for a whole function, as in C.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn current() -> *mut bindings::task_struct {
+    extern "C" {
+        #[link_name = "const_current_task"]
+        static CONST_CURRENT_TASK: *mut c_void;
+    }
+
+    let task: *mut c_void;
+    // SAFETY: This reads the per-CPU variable that the kernel keeps for this purpose and exports
+    // (arch/x86/include/asm/current.h). A thread sees the same value wherever it runs, so the
+    // block is pure.
+    unsafe {
+        core::arch::asm!(
+            "mov {task}, qword ptr gs:[rip + {variable}]",
+            task = out(reg) task,
+            variable = sym CONST_CURRENT_TASK,
+            options(pure, nomem, preserves_flags, nostack),
+        )
+    };
+    task.cast()
+}
+
+/// The current task.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn current() -> *mut bindings::task_struct {
+    Task::current_raw()
+}
+
+/// A process, as the kernel's `struct pid` of its thread group.
+///
+/// It stays the same over exec, whichever thread calls it, and it is never taken for another
+/// process that gets the same number later: as long as a value exists, so does the `struct pid`.
+///
+/// # Invariants
+///
+/// Points to a `struct pid` of which one reference is owned by this value, and which is or was the
+/// `PIDTYPE_TGID` of a thread group.
+pub(crate) struct ProcessId(NonNull<bindings::pid>);
+
+// SAFETY: A `struct pid` belongs to no thread; its reference count is atomic.
+unsafe impl Send for ProcessId {}
+
+// SAFETY: As above; what changes in it is changed atomically or under locks of its own.
+unsafe impl Sync for ProcessId {}
+
+impl ProcessId {
+    /// The current process.
+    pub(crate) fn current() -> Self {
+        // SAFETY: The pointer is that of the current process, alive while the process is.
+        let pid = unsafe { NonNull::new_unchecked(current_pid()) };
+        // INVARIANT: The reference that is counted here is the value's.
+        // SAFETY: As above.
+        unsafe { bindings::refcount_inc(ptr::addr_of_mut!((*pid.as_ptr()).count)) };
+        Self(pid)
+    }
+
+    /// The process of `task`, or `None` when it has already been reaped.
+    pub(crate) fn of(task: &Task) -> Option<Self> {
+        // SAFETY: `task` is a valid task.
+        let pid = unsafe { bindings::get_task_pid(task.as_ptr(), bindings::pid_type_PIDTYPE_TGID) };
+        // INVARIANT: `get_task_pid` counts a reference for its caller.
+        NonNull::new(pid).map(Self)
+    }
+
+    /// The process that waits for the current one: its parent, or whoever adopted it.
+    pub(crate) fn real_parent_of_current() -> Self {
+        loop {
+            let _rcu = rcu::read_lock();
+            // SAFETY: `current` is valid. `real_parent` changes under a lock that we do not hold,
+            // hence the atomic access; RCU keeps the task it names.
+            let parent =
+                unsafe { atomic_load(ptr::addr_of_mut!((*current()).real_parent), Relaxed) };
+            // SAFETY: RCU keeps `parent`.
+            let pid = unsafe { bindings::get_task_pid(parent, bindings::pid_type_PIDTYPE_TGID) };
+            if let Some(pid) = NonNull::new(pid) {
+                // INVARIANT: `get_task_pid` counts a reference for its caller.
+                return Self(pid);
+            }
+            // The parent was reaped between the two reads. Before that its children were given to
+            // another one, so the next turn does not find it again.
+        }
+    }
+
+    /// The process with number `number` in the pid namespace of the current one. `None` when
+    /// there is none: it is no number of a process, or the process has been reaped.
+    pub(crate) fn from_current_ns(number: u32) -> Option<Self> {
+        let number = i32::try_from(number).ok()?;
+        // SAFETY: Any number may be looked up.
+        let pid = NonNull::new(unsafe { bindings::find_get_pid(number) })?;
+        // INVARIANT: `find_get_pid` counts a reference for its caller. What the number names may
+        // be a single thread or a session; in that case the value is dropped below.
+        let process = Self(pid);
+        let _rcu = rcu::read_lock();
+        // SAFETY: The pid is valid.
+        (!unsafe { process.leader() }.is_null()).then_some(process)
+    }
+
+    /// The first process of the current pid namespace, unless it is dead.
+    pub(crate) fn init_of_current_ns() -> Option<Self> {
+        Self::from_current_ns(1)
+    }
+
+    /// Whether this is the current process. The cost is that of following two pointers.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        ptr::eq(current_pid(), self.0.as_ptr())
+    }
+
+    /// The number of the process in the first pid namespace of the machine.
+    pub(crate) fn global_nr(&self) -> u32 {
+        // SAFETY: Both pointers are valid.
+        to_number(unsafe {
+            bindings::pid_nr_ns(self.0.as_ptr(), ptr::addr_of_mut!(bindings::init_pid_ns))
+        })
+    }
+
+    /// The number of the process in the pid namespace of the current one, 0 if it has none there.
+    pub(crate) fn nr_in_current_ns(&self) -> u32 {
+        // SAFETY: The pointer is valid.
+        to_number(unsafe { bindings::pid_vnr(self.0.as_ptr()) })
+    }
+
+    /// A number that no other process has as long as this value exists, for hashing. It is an
+    /// address: not to be shown to anybody.
+    #[inline]
+    pub(crate) fn key(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
+    /// Whether every thread of the process has begun to exit, or been reaped.
+    pub(crate) fn is_dead(&self) -> bool {
+        let _rcu = rcu::read_lock();
+        // SAFETY: The RCU guard is held.
+        let leader = unsafe { self.leader() };
+        if leader.is_null() {
+            return true;
+        }
+        // SAFETY: RCU keeps the leader, which keeps its `signal`. `live` is the number of threads
+        // that have not begun to exit; it changes under our eyes, hence the atomic access.
+        let live = unsafe {
+            let live = ptr::addr_of_mut!((*(*leader).signal).live.counter);
+            atomic_load(live, Relaxed)
+        };
+        live == 0
+    }
+
+    /// Sends `signal` to the process as the kernel, without any check of permissions. Fails with
+    /// `ESRCH` for a process that has been reaped and `EINVAL` for a number that is no signal.
+    pub(crate) fn send_signal(&self, signal: i32) -> Result {
+        const AS_KERNEL: c_int = 1;
+        // SAFETY: The pointer is valid; `kill_pid` checks the number.
+        to_result(unsafe { bindings::kill_pid(self.0.as_ptr(), signal, AS_KERNEL) })
+    }
+
+    /// The leader of the thread group, or null when it has been reaped.
+    ///
+    /// # Safety
+    ///
+    /// The RCU read lock must be held, and the result is valid only as long as it is.
+    unsafe fn leader(&self) -> *mut bindings::task_struct {
+        // SAFETY: The pid is valid; the caller holds the lock.
+        unsafe { bindings::pid_task(self.0.as_ptr(), bindings::pid_type_PIDTYPE_TGID) }
+    }
+}
+
+impl Clone for ProcessId {
+    fn clone(&self) -> Self {
+        // INVARIANT: The reference that is counted here is the new value's.
+        // SAFETY: By the type invariants the pid is valid and its count is not zero.
+        unsafe { bindings::refcount_inc(ptr::addr_of_mut!((*self.0.as_ptr()).count)) };
+        Self(self.0)
+    }
+}
+
+impl Drop for ProcessId {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants this gives back a reference that we own.
+        unsafe { bindings::put_pid(self.0.as_ptr()) };
+    }
+}
+
+impl PartialEq for ProcessId {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for ProcessId {}
+
+/// Pid numbers are never negative.
+fn to_number(pid: bindings::pid_t) -> u32 {
+    pid.unsigned_abs()
+}
+
+/// The `struct pid` of the current process. It is not null and stays valid while the process
+/// exists: a thread loses it only when it is reaped, after its last use of this module.
+#[inline(always)]
+fn current_pid() -> *mut bindings::pid {
+    // SAFETY: A task keeps its `signal` as long as it exists, and the entry for the thread group
+    // is the same for the life of the group: exec moves it to another leader as it is.
+    unsafe { (*(*current()).signal).pids[bindings::pid_type_PIDTYPE_TGID as usize] }
+}
+
+/// The descriptor table of the current thread; null late in its exit.
+#[inline]
+pub(super) fn current_files() -> *mut bindings::files_struct {
+    // SAFETY: `current` is valid; the field is changed by the thread itself only.
+    unsafe { (*current()).files }
+}
+
+/// The number of the current thread in the first pid namespace.
+#[inline]
+pub(crate) fn current_tid() -> u32 {
+    // SAFETY: `current` is valid. The number changes only in exec, by the thread itself.
+    to_number(unsafe { (*current()).pid })
+}
+
+/// The number of the current process in the first pid namespace.
+#[inline]
+pub(crate) fn current_tgid() -> u32 {
+    // SAFETY: `current` is valid, and the number constant.
+    to_number(unsafe { (*current()).tgid })
+}
+
+/// The name of the current thread, padded with zeroes. Another thread may be changing it, in
+/// which case the result may be a mixture of both names.
+pub(crate) fn current_comm() -> [u8; 16] {
+    let mut comm = [0; 16];
+    for (index, byte) in comm.iter_mut().enumerate().take(15) {
+        // SAFETY: `current` is valid, and the index within the array's 16 bytes. Other threads
+        // may write to it at the same moment, hence the volatile access.
+        *byte = unsafe {
+            let first = ptr::addr_of!((*current()).comm).cast::<u8>();
+            first.add(index).read_volatile()
+        };
+        if *byte == 0 {
+            break;
+        }
+    }
+    comm
+}
+
+/// The real user id of the current thread in the first user namespace.
+pub(crate) fn current_uid() -> u32 {
+    // SAFETY: `current` is valid. A thread's own credentials are replaced by itself only, and
+    // never change while they are in use.
+    unsafe { (*(*current()).cred).uid.val }
+}
+
+/// The real group id of the current thread in the first user namespace.
+pub(crate) fn current_gid() -> u32 {
+    // SAFETY: As in `current_uid`.
+    unsafe { (*(*current()).cred).gid.val }
+}
+
+/// What tells the current address space from every other one that exists; 0 without one, as in
+/// kernel threads and late in a thread's exit. It is an address: not to be shown to anybody, and
+/// may come again once the address space is gone.
+#[inline]
+pub(crate) fn current_mm_key() -> usize {
+    // SAFETY: `current` is valid; the field is changed by the thread itself only.
+    unsafe { (*current()).mm }.addr()
+}
+
+/// Whether the current thread has begun to exit.
+#[inline]
+pub(crate) fn is_exiting() -> bool {
+    current_has_flag(bindings::PF_EXITING)
+}
+
+/// Whether the current thread is a kernel thread.
+#[inline]
+pub(crate) fn is_kernel_thread() -> bool {
+    current_has_flag(bindings::PF_KTHREAD)
+}
+
+#[inline]
+fn current_has_flag(flag: u32) -> bool {
+    // SAFETY: `current` is valid; its flags are changed by the thread itself only.
+    unsafe { (*current()).flags & flag != 0 }
+}
+
+/// Whether the current thread runs a 32-bit program. (A 64-bit program can make 32-bit system
+/// calls all the same; `compat_ioctl` tells those.)
+#[inline]
+pub(crate) fn current_is_compat() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: `current` is valid. Other bits of the word may change at any time, hence the
+        // atomic access.
+        let flags = unsafe {
+            let flags = ptr::addr_of_mut!((*current()).thread_info.flags);
+            atomic_load(flags.cast::<usize>(), Relaxed)
+        };
+        flags & (1 << bindings::TIF_ADDR32) != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads. Include here the kernel header of each item that
+ * bindings_parameters asks for.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/binfmts.h>
+
+#include "shim.h"
