@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `#[trap]`: checks a handler and puts its descriptor beside it.
+
+use proc_macro2::{
+    Ident,
+    Span,
+    TokenStream, //
+};
+use quote::{
+    format_ident,
+    quote,
+    quote_spanned,
+    ToTokens, //
+};
+use syn::{
+    ext::IdentExt,
+    spanned::Spanned,
+    Attribute,
+    Error,
+    Expr,
+    FnArg,
+    Item,
+    ItemFn,
+    Lit,
+    LitInt,
+    Result,
+    ReturnType,
+    Signature,
+    Type,
+    Visibility, //
+};
+
+/// The numbers that the trap table has room for.
+const NUMBERS: std::ops::RangeInclusive<u64> = 0x1000..=0x1051;
+
+/// Name of the descriptor of a handler, at the place of the handler's name.
+pub(crate) fn descriptor_name(handler: &Ident) -> Ident {
+    format_ident!("__trap_{}", handler.unraw(), span = handler.span())
+}
+
+/// Expands the attribute; a wrong use becomes `compile_error!` at its place.
+///
+/// The item is emitted in any case, so that one mistake is not followed by complaints about a
+/// missing function.
+pub(crate) fn expand(number: TokenStream, item: TokenStream) -> TokenStream {
+    let descriptor = function(item.clone())
+        .and_then(|function| descriptor(number, &function))
+        .unwrap_or_else(Error::into_compile_error);
+    quote! {
+        #item
+        #descriptor
+    }
+}
+
+/// The item as a function.
+fn function(item: TokenStream) -> Result<ItemFn> {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Fn(function)) => Ok(function),
+        Ok(other) => Err(Error::new_spanned(
+            first_token(&other),
+            "#[trap] belongs on a free function, the handler of the trap",
+        )),
+        // A function without a body, as in a trait, or what is no item at all.
+        Err(_) => syn::parse2::<ItemFn>(item),
+    }
+}
+
+/// The first token of an item that is not an attribute, to point at.
+fn first_token(item: &Item) -> TokenStream {
+    let mut tokens = item.to_token_stream().into_iter().peekable();
+    while matches!(tokens.peek(), Some(proc_macro2::TokenTree::Punct(p)) if p.as_char() == '#') {
+        tokens.nth(1);
+    }
+    tokens.next().into_iter().collect()
+}
+
+/// The constant that goes beside the function.
+fn descriptor(number: TokenStream, function: &ItemFn) -> Result<TokenStream> {
+    // Both halves are checked before giving up, so that all mistakes show at once.
+    let (number, handler) = match (parse_number(number), Handler::check(function)) {
+        (Ok(number), Ok(handler)) => (number, handler),
+        (Err(mut number), Err(handler)) => {
+            number.combine(handler);
+            return Err(number);
+        }
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+
+    let handler_name = &function.sig.ident;
+    let name = descriptor_name(handler_name);
+    let visibility = at_least_super(&function.vis);
+    let conditions = function.attrs.iter().filter(|attr| is_condition(attr));
+    let Handler {
+        context,
+        argument,
+        result,
+    } = handler;
+
+    // The pieces carry the place of the type they depend on: an error about a missing trait
+    // appears there and not at the attribute.
+    let context = quote_spanned!(context.span()=> context);
+    let body = match argument {
+        Some(argument) => {
+            let fetch = quote_spanned! {argument.span()=>
+                <#argument as crate::core::TrapArg>::fetch(argument)
+            };
+            let outcome = quote_spanned! {result.span()=>
+                <#result as crate::core::TrapReturn>::into_outcome(#handler_name(#context, fetched))
+            };
+            quote! {
+                match #fetch {
+                    ::core::result::Result::Ok(fetched) => #outcome,
+                    ::core::result::Result::Err(_) => crate::core::Outcome::fault(),
+                }
+            }
+        }
+        None => quote_spanned! {result.span()=>
+            <#result as crate::core::TrapReturn>::into_outcome(#handler_name(#context))
+        },
+    };
+    let unused = argument.is_none().then(|| quote!(let _: usize = argument;));
+
+    Ok(quote! {
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(non_upper_case_globals)]
+        #visibility const #name: crate::core::TrapDescriptor = {
+            fn thunk(
+                context: &crate::core::Context<'_>,
+                argument: usize,
+            ) -> crate::core::Outcome {
+                #unused
+                #body
+            }
+            crate::core::TrapDescriptor::new(#number, thunk)
+        };
+    })
+}
+
+/// The number between the attribute's parentheses.
+fn parse_number(number: TokenStream) -> Result<Expr> {
+    if number.is_empty() {
+        return Err(Error::new(
+            Span::call_site(),
+            "which trap is it? Write its number, e.g. #[trap(nr::TASK_SELF)]",
+        ));
+    }
+    let number = syn::parse2::<Expr>(number)?;
+    match &number {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(value) => check_literal(value)?,
+            other => {
+                return Err(Error::new_spanned(
+                    other,
+                    "a trap is known by its number, e.g. #[trap(nr::TASK_SELF)]",
+                ));
+            }
+        },
+        Expr::Unary(_) => return Err(Error::new_spanned(&number, out_of_range())),
+        _ => {}
+    }
+    Ok(number)
+}
+
+fn check_literal(value: &LitInt) -> Result<()> {
+    if !matches!(value.suffix(), "" | "u32") {
+        return Err(Error::new_spanned(value, "a trap's number is a `u32`"));
+    }
+    match value.base10_parse::<u64>() {
+        Ok(number) if NUMBERS.contains(&number) => Ok(()),
+        _ => Err(Error::new_spanned(value, out_of_range())),
+    }
+}
+
+fn out_of_range() -> String {
+    format!(
+        "trap numbers go from {:#x} to {:#x}",
+        NUMBERS.start(),
+        NUMBERS.end()
+    )
+}
+
+/// The types in a handler's signature.
+struct Handler<'a> {
+    context: &'a Type,
+    argument: Option<&'a Type>,
+    result: &'a Type,
+}
+
+impl<'a> Handler<'a> {
+    fn check(function: &'a ItemFn) -> Result<Self> {
+        let signature = &function.sig;
+        let mut errors = Errors::default();
+        for attr in function.attrs.iter().filter(|attr| is_trap(attr)) {
+            errors.at(attr, "a handler serves one trap: #[trap] stands here twice");
+        }
+        check_qualifiers(signature, &mut errors);
+        let context = check_context(signature, &mut errors);
+        let argument = check_argument(signature, &mut errors);
+        let result = check_result(signature, &mut errors);
+        match (errors.0, context, result) {
+            (None, Some(context), Some(result)) => Ok(Self {
+                context,
+                argument,
+                result,
+            }),
+            (Some(errors), _, _) => Err(errors),
+            // Each check that gives nothing has told why.
+            (None, _, _) => Err(Error::new_spanned(signature, "not the handler of a trap")),
+        }
+    }
+}
+
+fn check_qualifiers(signature: &Signature, errors: &mut Errors) {
+    let cannot = |what: &str| format!("the handler of a trap cannot be {what}");
+    if let Some(token) = &signature.constness {
+        errors.at(token, cannot("`const`"));
+    }
+    if let Some(token) = &signature.asyncness {
+        errors.at(token, cannot("`async`: it may sleep instead"));
+    }
+    if let Some(token) = &signature.unsafety {
+        errors.at(token, cannot("`unsafe`: any task may call it"));
+    }
+    if let Some(token) = &signature.abi {
+        errors.at(token, cannot("`extern`"));
+    }
+    if !signature.generics.params.is_empty() {
+        errors.at(&signature.generics.params, cannot("generic"));
+    }
+    if let Some(clause) = &signature.generics.where_clause {
+        errors.at(clause, "the handler of a trap cannot have a `where` clause");
+    }
+    if let Some(variadic) = &signature.variadic {
+        errors.at(variadic, cannot("variadic"));
+    }
+}
+
+/// The first parameter's type.
+fn check_context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a Type> {
+    const WANTED: &str = "the first parameter of a trap is its context: `ctx: &Context<'_>`";
+    match signature.inputs.first() {
+        Some(FnArg::Typed(parameter)) => {
+            let Type::Reference(reference) = &*parameter.ty else {
+                errors.at(&parameter.ty, WANTED);
+                return None;
+            };
+            if let Some(token) = &reference.mutability {
+                errors.at(token, "the context is shared: `&Context<'_>`");
+            }
+            let Type::Path(path) = &*reference.elem else {
+                errors.at(&reference.elem, WANTED);
+                return None;
+            };
+            if !path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "Context")
+            {
+                errors.at(&path.path, WANTED);
+            }
+            Some(&parameter.ty)
+        }
+        Some(FnArg::Receiver(receiver)) => {
+            errors.at(
+                receiver.self_token,
+                "the handler of a trap is a free function, not a method",
+            );
+            None
+        }
+        None => {
+            errors.push(Error::new(signature.paren_token.span.join(), WANTED));
+            None
+        }
+    }
+}
+
+/// The second parameter's type, if there is one.
+fn check_argument<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a Type> {
+    for surplus in signature.inputs.iter().skip(2) {
+        errors.at(
+            surplus,
+            "a trap has one argument: put all values into one structure",
+        );
+    }
+    match signature.inputs.iter().nth(1)? {
+        FnArg::Typed(parameter) => {
+            match &*parameter.ty {
+                Type::Reference(reference) => errors.at(
+                    reference.and_token,
+                    "the argument is a copy, so it is passed by value",
+                ),
+                Type::ImplTrait(opaque) => errors.at(
+                    opaque,
+                    "the type of the argument must be named: it says what is fetched",
+                ),
+                _ => {}
+            }
+            Some(&parameter.ty)
+        }
+        FnArg::Receiver(_) => None,
+    }
+}
+
+/// The type returned.
+fn check_result<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a Type> {
+    match &signature.output {
+        ReturnType::Type(_, result) => {
+            if let Type::ImplTrait(opaque) = &**result {
+                errors.at(
+                    opaque,
+                    "the type returned must be named: it says what the caller gets",
+                );
+            }
+            Some(result)
+        }
+        ReturnType::Default => {
+            errors.at(
+                &signature.ident,
+                "a trap must say what its caller gets: add a return type, e.g. `-> KernResult`",
+            );
+            None
+        }
+    }
+}
+
+/// Collects mistakes, so that all of them are reported.
+#[derive(Default)]
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.push(Error::new_spanned(tokens, message));
+    }
+
+    fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            none => *none = Some(error),
+        }
+    }
+}
+
+/// The list of a subsystem stands in the parent module, so a private handler is shown to it.
+fn at_least_super(visibility: &Visibility) -> TokenStream {
+    match visibility {
+        Visibility::Inherited => quote!(pub(super)),
+        Visibility::Restricted(to) if to.path.is_ident("self") => quote!(pub(super)),
+        other => other.to_token_stream(),
+    }
+}
+
+/// Where the handler does not exist, neither does its descriptor.
+fn is_condition(attr: &Attribute) -> bool {
+    attr.path().is_ident("cfg")
+}
+
+fn is_trap(attr: &Attribute) -> bool {
+    attr.path()
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "trap")
+}
