@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The layouts and numbers of the Mach-O format, as they stand in the file.
+//!
+//! All fields have alignment 1, so a structure can be looked at wherever it lies in a buffer.
+//! The names are those of mach-o/loader.h, mach-o/fat.h and mach/i386/thread_status.h.
+
+use zerocopy::{
+    little_endian::{U32, U64},
+    FromBytes, //
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned, //
+};
+
+/// `MH_MAGIC_64`, in the byte order of an x86 file.
+pub(super) const MH_MAGIC_64: u32 = 0xfeed_facf;
+/// `MH_CIGAM_64`: a 64-bit file of a big-endian machine.
+pub(super) const MH_CIGAM_64: u32 = 0xcffa_edfe;
+/// `MH_MAGIC`: a 32-bit file.
+pub(super) const MH_MAGIC: u32 = 0xfeed_face;
+/// `MH_CIGAM`: a 32-bit file of a big-endian machine.
+pub(super) const MH_CIGAM: u32 = 0xcefa_edfe;
+/// `FAT_MAGIC`, which is big-endian, as an x86 machine reads it.
+pub(super) const FAT_CIGAM: u32 = 0xbeba_feca;
+/// `FAT_MAGIC_64`, likewise.
+pub(super) const FAT_CIGAM_64: u32 = 0xbfba_feca;
+
+/// `CPU_TYPE_X86_64`.
+pub(super) const CPU_TYPE_X86_64: u32 = 0x0100_0007;
+
+/// File type of a program.
+pub(super) const MH_EXECUTE: u32 = 2;
+/// File type of a dynamic linker.
+pub(super) const MH_DYLINKER: u32 = 7;
+
+/// Header flag: the program can be placed anywhere.
+pub(super) const MH_PIE: u32 = 0x20_0000;
+
+/// A segment of a 32-bit file.
+pub(super) const LC_SEGMENT: u32 = 0x1;
+/// Entry point as the registers of the first thread.
+pub(super) const LC_UNIXTHREAD: u32 = 0x5;
+/// The dynamic linker that the program wants.
+pub(super) const LC_LOAD_DYLINKER: u32 = 0xe;
+/// A segment of a 64-bit file.
+pub(super) const LC_SEGMENT_64: u32 = 0x19;
+/// Encryption of a range of a 32-bit file.
+pub(super) const LC_ENCRYPTION_INFO: u32 = 0x21;
+/// Encryption of a range of a 64-bit file.
+pub(super) const LC_ENCRYPTION_INFO_64: u32 = 0x2c;
+/// Entry point as an offset in the file, for the dynamic linker to use.
+pub(super) const LC_MAIN: u32 = 0x8000_0028;
+
+/// Flavour of [`ThreadState64`].
+pub(super) const X86_THREAD_STATE64: u32 = 4;
+/// Size of [`ThreadState64`] in 32-bit words, as `LC_UNIXTHREAD` counts.
+pub(super) const X86_THREAD_STATE64_COUNT: u32 = 42;
+
+/// `struct mach_header_64`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct MachHeader64 {
+    pub(super) magic: U32,
+    pub(super) cputype: U32,
+    pub(super) cpusubtype: U32,
+    pub(super) filetype: U32,
+    /// Number of load commands.
+    pub(super) ncmds: U32,
+    /// Bytes of all load commands.
+    pub(super) sizeofcmds: U32,
+    pub(super) flags: U32,
+    pub(super) reserved: U32,
+}
+
+/// `struct load_command`: how each load command starts.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct LoadCommand {
+    pub(super) cmd: U32,
+    /// Bytes of the command, this structure included.
+    pub(super) cmdsize: U32,
+}
+
+/// `struct segment_command_64`; `nsects` [`Section64`]s follow.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct SegmentCommand64 {
+    pub(super) command: LoadCommand,
+    pub(super) segname: [u8; 16],
+    pub(super) vmaddr: U64,
+    pub(super) vmsize: U64,
+    pub(super) fileoff: U64,
+    pub(super) filesize: U64,
+    pub(super) maxprot: U32,
+    pub(super) initprot: U32,
+    pub(super) nsects: U32,
+    pub(super) flags: U32,
+}
+
+/// `struct section_64`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct Section64 {
+    pub(super) sectname: [u8; 16],
+    pub(super) segname: [u8; 16],
+    pub(super) addr: U64,
+    pub(super) size: U64,
+    pub(super) offset: U32,
+    pub(super) align: U32,
+    pub(super) reloff: U32,
+    pub(super) nreloc: U32,
+    pub(super) flags: U32,
+    pub(super) reserved: [U32; 3],
+}
+
+/// `struct dylinker_command`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct DylinkerCommand {
+    pub(super) command: LoadCommand,
+    /// Where the path starts, from the start of the command.
+    pub(super) name: U32,
+}
+
+/// `struct entry_point_command`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct EntryPointCommand {
+    pub(super) command: LoadCommand,
+    /// Offset of main() in the file.
+    pub(super) entryoff: U64,
+    /// Bytes of stack that the first thread wants; 0 for the default.
+    pub(super) stacksize: U64,
+}
+
+/// `struct thread_command` with the only state that is accepted in it.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct ThreadCommand64 {
+    pub(super) command: LoadCommand,
+    pub(super) flavor: U32,
+    /// 32-bit words of the state.
+    pub(super) count: U32,
+    pub(super) state: ThreadState64,
+}
+
+/// `x86_thread_state64_t`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct ThreadState64 {
+    /// rax, rbx, rcx, rdx, rdi, rsi, rbp, rsp, r8 to r15.
+    pub(super) general: [U64; 16],
+    pub(super) rip: U64,
+    /// rflags, cs, fs, gs.
+    pub(super) rest: [U64; 4],
+}
+
+/// `struct encryption_info_command`, and the start of its 64-bit form.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct EncryptionInfoCommand {
+    pub(super) command: LoadCommand,
+    pub(super) cryptoff: U32,
+    pub(super) cryptsize: U32,
+    /// Which encryption; 0 means none.
+    pub(super) cryptid: U32,
+}
+
+const _: () = {
+    assert!(size_of::<MachHeader64>() == 32);
+    assert!(size_of::<SegmentCommand64>() == 72);
+    assert!(size_of::<Section64>() == 80);
+    assert!(size_of::<DylinkerCommand>() == 12);
+    assert!(size_of::<EntryPointCommand>() == 24);
+    assert!(size_of::<ThreadState64>() == 4 * X86_THREAD_STATE64_COUNT as usize);
+    assert!(size_of::<EncryptionInfoCommand>() == 20);
+};
+
+/// Looks at the start of `bytes` as a `T`; `None` when they are too few.
+pub(super) fn view<T>(bytes: &[u8]) -> Option<&T>
+where
+    T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable + zerocopy::Unaligned,
+{
+    T::ref_from_prefix(bytes).ok().map(|(value, _)| value)
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the bytes of a Mach-O file to what has to be mapped where.
+//!
+//! Serves the loader, and the host tests, which compile this folder as it is: nothing here knows
+//! the kernel, allocates, panics or has `unsafe`. A file is an allegation. [`probe`] looks at its
+//! first bytes and says how much more has to be read; [`ImagePlan::parse`] checks every count,
+//! size, offset and address of header and load commands, and what comes out of it can be mapped
+//! without looking back at the file. Anything else is a [`Reject`], which names the reason.
+//!
+//! Kept apart from mapping so that all of it happens before an exec's point of no return.
+//!
+//! Sources: ABI loader §1, §4 and §5, XNU bsd/kern/mach_loader.c (what is refused), and
+//! EXTERNAL_HEADERS/mach-o/loader.h (the layouts).
+
+mod commands;
+mod format;
+mod header;
+mod plan;
+mod reject;
+mod segment;
+
+pub(crate) use self::{
+    header::{
+        probe,
+        Role, //
+    },
+    plan::{
+        Entry,
+        ImagePlan, //
+    },
+    reject::Reject,
+    segment::{
+        Prot,
+        Segment, //
+    },
+};
+
+#[cfg(test)]
+pub(crate) use self::plan::MAX_SEGMENTS;
+
+/// Bytes of a page, of the file as of memory.
+pub(crate) const PAGE_SIZE: u64 = 4096;
+
+/// Where the commpage of a 64-bit task lies, and so the end of what a program may use (ABI loader
+/// §8; XNU `_COMM_PAGE64_BASE_ADDRESS`, which is also its `MACH_VM_MAX_ADDRESS`).
+pub(crate) const COMMPAGE_ADDRESS: u64 = 0x7fff_ffe0_0000;
+
+/// First address that an image with fixed addresses may use: Linux's default `mmap_min_addr`.
+pub(crate) const FIXED_START: u64 = 0x1_0000;
+
+/// End of what an image with fixed addresses may use.
+///
+/// The 32 GiB between here and the commpage are the stack's: up to 16 GiB of randomisation, and as
+/// much again to grow into.
+pub(crate) const FIXED_END: u64 = COMMPAGE_ADDRESS - (32 << 30);
+
+/// Most bytes of address space that an image which is given its place may span, and most bytes of
+/// `__PAGEZERO`: an eighth of the address space, so that program, dynamic linker and `__PAGEZERO`
+/// together always find room.
+pub(crate) const SPAN_MAX: u64 = 16 << 40;
+
+/// Most bytes of load commands.
+///
+/// XNU knows no limit but the size of the file. Large real programs have some ten KiB, and this is
+/// memory of the kernel that a file asks for.
+pub(crate) const COMMANDS_MAX: u32 = 1 << 20;
+
+/// Rounds up to whole pages; `None` when that does not fit into 64 bits.
+pub(crate) const fn page_align(bytes: u64) -> Option<u64> {
+    match bytes.checked_add(PAGE_SIZE - 1) {
+        Some(sum) => Some(sum & !(PAGE_SIZE - 1)),
+        None => None,
+    }
+}
+
+/// Whether `value` is a whole number of pages.
+pub(crate) const fn is_page_aligned(value: u64) -> bool {
+    value & (PAGE_SIZE - 1) == 0
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What has to be mapped where, and where it starts.
+
+use core::ffi::CStr;
+
+use super::{
+    commands::{
+        Command,
+        Commands, //
+    },
+    format::{
+        DylinkerCommand,
+        EncryptionInfoCommand,
+        EntryPointCommand,
+        MachHeader64,
+        SegmentCommand64,
+        ThreadCommand64,
+        LC_ENCRYPTION_INFO,
+        LC_ENCRYPTION_INFO_64,
+        LC_LOAD_DYLINKER,
+        LC_MAIN,
+        LC_SEGMENT,
+        LC_SEGMENT_64,
+        LC_UNIXTHREAD,
+        X86_THREAD_STATE64,
+        X86_THREAD_STATE64_COUNT, //
+    },
+    header::{
+        probe,
+        Header,
+        Role, //
+    },
+    segment::{
+        find_section,
+        Prot,
+        Segment, //
+    },
+    Reject,
+    COMMPAGE_ADDRESS,
+    FIXED_END,
+    FIXED_START,
+    SPAN_MAX, //
+};
+
+/// Most segments that an image may have. Real programs have about ten.
+pub(crate) const MAX_SEGMENTS: usize = 64;
+
+/// How a program wants to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// At this address, before any slide (`LC_UNIXTHREAD`).
+    Address(u64),
+    /// By its dynamic linker, which finds main() at this offset in the file (`LC_MAIN`).
+    Main {
+        /// Offset in the file.
+        offset: u64,
+        /// Bytes of stack that the first thread wants; 0 for the default.
+        stack_size: u64,
+    },
+}
+
+/// A range of addresses, before any slide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    /// First address.
+    pub(crate) start: u64,
+    /// Bytes.
+    pub(crate) size: u64,
+}
+
+/// All that the loader needs to know of an image.
+///
+/// # Invariants
+///
+/// After [`parse`](Self::parse) returned `Ok`: no two segments overlap; `span` covers all of them
+/// but [`page_zero`](Self::page_zero), has only user addresses and is not empty; `header` and, if
+/// it is an address, `entry` lie in a segment, `entry` in an executable one; a `Program` has a
+/// dynamic linker or an entry address, a `Dylinker` has an entry address and no `page_zero`.
+pub(crate) struct ImagePlan<'a> {
+    segments: [Segment; MAX_SEGMENTS],
+    count: usize,
+    entry: Option<Entry>,
+    dylinker: Option<&'a CStr>,
+    all_image_info: Option<Range>,
+    header: u64,
+    span: Range,
+    slidable: bool,
+    file_size: u64,
+}
+
+impl<'a> ImagePlan<'a> {
+    /// A plan of nothing, to be filled by [`parse`](Self::parse).
+    pub(crate) const EMPTY: Self = Self {
+        segments: [Segment::EMPTY; MAX_SEGMENTS],
+        count: 0,
+        entry: None,
+        dylinker: None,
+        all_image_info: None,
+        header: 0,
+        span: Range { start: 0, size: 0 },
+        slidable: false,
+        file_size: 0,
+    };
+
+    /// Fills an [`EMPTY`](Self::EMPTY) plan from a file of `file_size` bytes, of which `bytes` are
+    /// header and load commands ([`Header::len`] of them).
+    ///
+    /// The plan is large, so it is filled in place. It is not to be used after an error.
+    pub(crate) fn parse(
+        &mut self,
+        bytes: &'a [u8],
+        file_size: u64,
+        role: Role,
+    ) -> Result<(), Reject> {
+        let header = probe(bytes, role)?;
+        let commands = bytes
+            .get(size_of::<MachHeader64>()..header.len())
+            .ok_or(Reject::CommandsTruncated)?;
+
+        self.slidable = header.slidable;
+        self.file_size = file_size;
+        for command in Commands::new(commands, header.ncmds) {
+            self.command(&command?, &header)?;
+        }
+
+        self.check_placement(&header)?;
+        self.check_entry(&header)
+    }
+
+    fn command(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
+        match command.cmd {
+            LC_SEGMENT_64 => self.segment(command, header),
+            LC_SEGMENT => Err(Reject::WrongWidthSegment),
+            LC_UNIXTHREAD => self.thread(command),
+            LC_MAIN => self.main(command, header),
+            LC_LOAD_DYLINKER => self.load_dylinker(command, header),
+            LC_ENCRYPTION_INFO | LC_ENCRYPTION_INFO_64 => {
+                match command.view::<EncryptionInfoCommand>()?.cryptid.get() {
+                    0 => Ok(()),
+                    _ => Err(Reject::Encrypted),
+                }
+            }
+            // The rest is for dynamic linkers and debuggers.
+            _ => Ok(()),
+        }
+    }
+
+    fn segment(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
+        let raw: &SegmentCommand64 = command.view()?;
+        let info = find_section(command, raw.nsects.get(), b"__all_image_info")?;
+        let Some(segment) = Segment::parse(raw, self.file_size)? else {
+            return Ok(());
+        };
+
+        if header.role == Role::Dylinker && segment.is_page_zero() {
+            return Err(Reject::PageZeroInDylinker);
+        }
+        if self.segments().iter().any(|other| other.overlaps(&segment)) {
+            return Err(Reject::SegmentsOverlap);
+        }
+        if let Some(info) = info.filter(|_| raw.segname.starts_with(b"__DATA\0")) {
+            let range = Range {
+                start: info.addr.get(),
+                size: info.size.get(),
+            };
+            let inside = range
+                .start
+                .checked_add(range.size)
+                .is_some_and(|end| range.start >= segment.vmaddr && end <= segment.end());
+            if !inside {
+                return Err(Reject::ImageInfoOutside);
+            }
+            self.all_image_info = Some(range);
+        }
+
+        *self
+            .segments
+            .get_mut(self.count)
+            .ok_or(Reject::TooManySegments)? = segment;
+        // OVERFLOW: `count` is less than `MAX_SEGMENTS`, as the look-up above succeeded.
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+
+    fn thread(&mut self, command: &Command<'a>) -> Result<(), Reject> {
+        let thread: &ThreadCommand64 = command.view().map_err(|_| Reject::BadThreadState)?;
+        if thread.flavor.get() != X86_THREAD_STATE64
+            || thread.count.get() != X86_THREAD_STATE64_COUNT
+            || command.len() != size_of::<ThreadCommand64>()
+        {
+            return Err(Reject::BadThreadState);
+        }
+        // Only the instruction pointer is honoured (ABI loader §4).
+        self.set_entry(Entry::Address(thread.state.rip.get()))
+    }
+
+    fn main(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
+        if header.role == Role::Dylinker {
+            return Err(Reject::MainInDylinker);
+        }
+        let main: &EntryPointCommand = command.view()?;
+        self.set_entry(Entry::Main {
+            offset: main.entryoff.get(),
+            stack_size: main.stacksize.get(),
+        })
+    }
+
+    fn set_entry(&mut self, entry: Entry) -> Result<(), Reject> {
+        match self.entry.replace(entry) {
+            None => Ok(()),
+            Some(_) => Err(Reject::DuplicateEntry),
+        }
+    }
+
+    fn load_dylinker(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
+        if header.role == Role::Dylinker {
+            return Err(Reject::NestedDylinker);
+        }
+        let raw: &DylinkerCommand = command.view()?;
+        let offset = raw.name.get() as usize;
+        if offset < size_of::<DylinkerCommand>() {
+            return Err(Reject::DylinkerNameOutside);
+        }
+        let name = command.tail(offset).ok_or(Reject::DylinkerNameOutside)?;
+        let name =
+            CStr::from_bytes_until_nul(name).map_err(|_| Reject::DylinkerNameUnterminated)?;
+        if !name.to_bytes().starts_with(b"/") {
+            return Err(Reject::DylinkerNameRelative);
+        }
+        match self.dylinker.replace(name) {
+            None => Ok(()),
+            Some(_) => Err(Reject::DuplicateDylinker),
+        }
+    }
+
+    /// Checks that the segments fit where they will be, and finds `span` and `header`.
+    fn check_placement(&mut self, header: &Header) -> Result<(), Reject> {
+        let (mut start, mut end) = (u64::MAX, 0);
+        for segment in self.segments() {
+            if segment.is_page_zero() {
+                if segment.vmsize > SPAN_MAX {
+                    return Err(Reject::PageZeroTooLarge);
+                }
+                continue;
+            }
+            if segment.end() > COMMPAGE_ADDRESS || (!self.slidable && segment.end() > FIXED_END) {
+                return Err(Reject::AddressTooHigh);
+            }
+            if !self.slidable && segment.vmaddr < FIXED_START {
+                return Err(Reject::AddressTooLow);
+            }
+            start = start.min(segment.vmaddr);
+            end = end.max(segment.end());
+        }
+
+        let size = end.checked_sub(start).ok_or(Reject::NoSegments)?;
+        if self.slidable && size > SPAN_MAX {
+            return Err(Reject::SpanTooLarge);
+        }
+        self.span = Range { start, size };
+
+        // OVERFLOW: a `usize` fits 64 bits.
+        let header_len = header.len() as u64;
+        self.header = self
+            .segments()
+            .iter()
+            .find(|segment| segment.filesize >= header_len && segment.fileoff == 0)
+            .ok_or(Reject::HeaderNotMapped)?
+            .vmaddr;
+        Ok(())
+    }
+
+    fn check_entry(&self, header: &Header) -> Result<(), Reject> {
+        let mut executable = self
+            .segments()
+            .iter()
+            .filter(|segment| segment.initprot.contains(Prot::EXECUTE));
+        let inside = match self.entry {
+            None => return Err(Reject::NoEntry),
+            Some(Entry::Address(address)) => executable.any(|s| s.has_address(address)),
+            Some(Entry::Main { offset, .. }) => {
+                if header.role == Role::Program && self.dylinker.is_none() {
+                    return Err(Reject::MainWithoutDylinker);
+                }
+                executable.any(|s| s.has_offset(offset))
+            }
+        };
+        if inside {
+            Ok(())
+        } else {
+            Err(Reject::EntryOutside)
+        }
+    }
+
+    /// All segments that occupy addresses, in the order of the file.
+    pub(crate) fn segments(&self) -> &[Segment] {
+        self.segments.get(..self.count).unwrap_or_default()
+    }
+
+    /// The segment that keeps the addresses from 0 on unused, if there is one.
+    pub(crate) fn page_zero(&self) -> Option<&Segment> {
+        self.segments().iter().find(|s| s.is_page_zero())
+    }
+
+    /// Addresses from the first segment, but `__PAGEZERO`, to the end of the last.
+    pub(crate) fn span(&self) -> Range {
+        self.span
+    }
+
+    /// Whether the image may be placed anywhere; otherwise it lies where its segments say.
+    pub(crate) fn is_slidable(&self) -> bool {
+        self.slidable
+    }
+
+    /// Address of the header, before any slide.
+    pub(crate) fn header(&self) -> u64 {
+        self.header
+    }
+
+    /// Where it starts, as address before any slide; `None` when only a dynamic linker can.
+    pub(crate) fn entry_address(&self) -> Option<u64> {
+        match self.entry {
+            Some(Entry::Address(address)) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// Bytes of stack that the first thread wants; 0 for the default.
+    pub(crate) fn stack_size(&self) -> u64 {
+        match self.entry {
+            Some(Entry::Main { stack_size, .. }) => stack_size,
+            _ => 0,
+        }
+    }
+
+    /// Absolute path of the dynamic linker.
+    pub(crate) fn dylinker(&self) -> Option<&'a CStr> {
+        self.dylinker
+    }
+
+    /// Where a dynamic linker keeps its list of images, for debuggers (`TASK_DYLD_INFO`).
+    pub(crate) fn all_image_info(&self) -> Option<Range> {
+        self.all_image_info
+    }
+
+    /// Bytes of the file that the plan was made from.
+    pub(crate) fn file_size(&self) -> u64 {
+        self.file_size
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Good files with random damage: whatever is still accepted must be safe to map.
+
+use crate::{
+    image::*,
+    macho::{ImagePlan, Prot, Role, COMMPAGE_ADDRESS, FIXED_END, FIXED_START, PAGE_SIZE, SPAN_MAX},
+};
+
+/// Marsaglia's xorshift, so that each run sees the same files.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    /// Numbers that are wrong more often than random ones.
+    fn interesting(&mut self) -> u64 {
+        let near = [
+            0,
+            1,
+            7,
+            8,
+            PAGE_SIZE,
+            0x7fff_ffff,
+            1 << 32,
+            TEXT,
+            FIXED_START,
+            FIXED_END,
+            COMMPAGE_ADDRESS,
+            SPAN_MAX,
+            1 << 47,
+            1 << 63,
+            0,
+        ];
+        let base = near[self.below(near.len())];
+        base.wrapping_add(self.next() % 17).wrapping_sub(8)
+    }
+}
+
+fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..1 + random.below(4) {
+        let len = bytes.len();
+        if len < 16 {
+            return;
+        }
+        match random.below(6) {
+            0 => {
+                let at = random.below(len);
+                bytes[at] ^= 1 << random.below(8);
+            }
+            1 => {
+                let at = random.below(len);
+                bytes[at] = random.next() as u8;
+            }
+            2 => {
+                let at = random.below(len - 8) & !3;
+                let value = random.interesting() as u32;
+                bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            }
+            3 => {
+                let at = random.below(len - 8) & !3;
+                let value = random.interesting();
+                bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            }
+            4 => {
+                let (from, to) = (random.below(len - 8) & !3, random.below(len - 8) & !3);
+                bytes.copy_within(from..from + 8, to);
+            }
+            _ => bytes.truncate(len - random.below(8)),
+        }
+    }
+}
+
+/// The invariants of a plan, which mapping relies on.
+fn check(plan: &ImagePlan<'_>, role: Role, file_size: u64) {
+    let span = plan.span();
+    let end = span.start.checked_add(span.size).unwrap();
+    assert!(span.size > 0 && end <= COMMPAGE_ADDRESS);
+    assert!(plan.entry_address().is_some() || plan.dylinker().is_some());
+    if role == Role::Dylinker {
+        assert!(plan.entry_address().is_some() && plan.dylinker().is_none());
+        assert!(plan.page_zero().is_none() && plan.is_slidable());
+    }
+
+    for (n, seg) in plan.segments().iter().enumerate() {
+        for value in [seg.vmaddr, seg.vmsize, seg.fileoff] {
+            assert_eq!(value % PAGE_SIZE, 0);
+        }
+        let seg_end = seg.vmaddr.checked_add(seg.vmsize).unwrap();
+        assert!(seg.vmsize > 0 && seg.filesize <= seg.vmsize);
+        assert!(seg.fileoff.checked_add(seg.filesize).unwrap() <= file_size);
+        assert_eq!(seg.file_pages() + seg.zero_pages(), seg.vmsize);
+        assert!(seg.maxprot.contains(seg.initprot) && seg.maxprot.bits() <= 7);
+        if let Some(tail) = seg.stale_tail(file_size) {
+            assert!(tail < PAGE_SIZE && tail <= seg.file_pages());
+        }
+        if seg.is_page_zero() {
+            assert!(seg.vmsize <= SPAN_MAX);
+        } else {
+            assert!(seg.vmaddr >= span.start && seg_end <= end);
+            if !plan.is_slidable() {
+                assert!(seg.vmaddr >= FIXED_START && seg_end <= FIXED_END);
+            }
+        }
+        for other in &plan.segments()[..n] {
+            let other_end = other.vmaddr + other.vmsize;
+            assert!(other_end <= seg.vmaddr || seg_end <= other.vmaddr);
+        }
+    }
+
+    if let Some(entry) = plan.entry_address() {
+        assert!(plan.segments().iter().any(|seg| {
+            seg.initprot.contains(Prot::EXECUTE)
+                && (seg.vmaddr..seg.vmaddr + seg.vmsize).contains(&entry)
+        }));
+    }
+    assert!(plan
+        .segments()
+        .iter()
+        .any(|seg| seg.vmaddr == plan.header() && seg.fileoff == 0 && seg.filesize >= 32));
+}
+
+#[test]
+fn mutated_files_are_refused_or_safe() {
+    let seeds = [
+        (Image::program(), Role::Program),
+        (Image::program().fixed(), Role::Program),
+        (Image::dynamic(), Role::Program),
+        (Image::linker(), Role::Dylinker),
+    ];
+    let mut random = Random(0x6d61_6368_2e6b_6f21);
+    let mut accepted = 0;
+
+    for round in 0..200_000 {
+        let (image, role) = &seeds[round % seeds.len()];
+        let mut bytes = image.bytes();
+        mutate(&mut bytes, &mut random);
+        let file_size = match random.below(8) {
+            0 => random.interesting(),
+            _ => image.file_size,
+        };
+        let result = parse(&bytes, file_size, *role, |plan| {
+            check(plan, *role, file_size)
+        });
+        accepted += usize::from(result.is_ok());
+    }
+
+    // Damage that leaves nothing to accept, or accepts everything, tests nothing.
+    assert!((10_000..150_000).contains(&accepted), "{accepted} accepted");
+}
+
+#[test]
+fn random_bytes_behind_a_good_header_are_refused_or_safe() {
+    let mut random = Random(0x1234_5678_9abc_def1);
+    for _ in 0..20_000 {
+        let mut bytes = Image::program().bytes();
+        for byte in bytes.iter_mut().skip(32) {
+            *byte = random.next() as u8 & random.next() as u8;
+        }
+        let _ = parse(&bytes, 0x3123, Role::Program, |plan| {
+            check(plan, Role::Program, 0x3123)
+        });
+    }
+}
