@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Entry point for people; kbuild itself reads Kbuild, never this file.
+#
+# Every goal is made in two steps. Outside, scripts/prepare.sh makes sure that
+# the tools, the kernel tree and the kernel image exist (once, in a cache) and
+# writes their places to build/env. Then scripts/enter.sh steps into the tool
+# root, same paths, and calls make again; there scripts/build.mk has the rules.
+
+GOALS := all modules run test shell clippy fmt fmtcheck doc rust-analyzer \
+	host-test vm-programs demo
+
+.DEFAULT_GOAL := all
+
+ifdef MACH_INSIDE
+
+include scripts/build.mk
+
+else
+
+# Variables given on the command line, to be handed on to the inner make.
+export MACH_VARS := $(foreach v,$(.VARIABLES),$(if $(filter command%,$(origin $v)),$v))
+
+.PHONY: $(GOALS) prepare update help clean
+
+$(GOALS): prepare
+	@scripts/enter.sh make $@
+
+prepare:
+	@scripts/prepare.sh
+
+update:
+	@scripts/prepare.sh --update
+
+clean:
+	rm -rf build rust-project.json
+
+help:
+	@sed 's/^# \{0,1\}//' scripts/help.txt
+
+# The inner make runs jobs side by side, the outer one must not.
+.NOTPARALLEL:
+
+endif
