@@ -23,7 +23,11 @@ use crate::trap::descriptor_name;
 
 /// Expands the macro; a wrong use becomes `compile_error!` at its place.
 pub(crate) fn expand(paths: TokenStream) -> TokenStream {
-    descriptors(paths).unwrap_or_else(Error::into_compile_error)
+    descriptors(paths).unwrap_or_else(|errors| {
+        // Several errors are several statements, and the list is an expression.
+        let errors = errors.into_compile_error();
+        quote!({ #errors })
+    })
 }
 
 fn descriptors(paths: TokenStream) -> Result<TokenStream> {

@@ -98,42 +98,42 @@ fn descriptor(number: TokenStream, function: &ItemFn) -> Result<TokenStream> {
     } = handler;
 
     // The pieces carry the place of the type they depend on: an error about a missing trait
-    // appears there and not at the attribute.
-    let context = quote_spanned!(context.span()=> context);
+    // appears there and not at the attribute. The thunk's variables are out of sight of the
+    // handler, which may have any name.
+    let ctx = Ident::new("ctx", Span::mixed_site().located_at(context.span()));
+    let raw = Ident::new("raw", Span::mixed_site());
+    let fetched = Ident::new("fetched", Span::mixed_site());
     let body = match argument {
         Some(argument) => {
             let fetch = quote_spanned! {argument.span()=>
-                <#argument as crate::core::TrapArg>::fetch(argument)
+                <#argument as crate::core::TrapArg>::fetch(#raw)
             };
             let outcome = quote_spanned! {result.span()=>
-                <#result as crate::core::TrapReturn>::into_outcome(#handler_name(#context, fetched))
+                <#result as crate::core::TrapReturn>::into_outcome(#handler_name(#ctx, #fetched))
             };
             quote! {
                 match #fetch {
-                    ::core::result::Result::Ok(fetched) => #outcome,
+                    ::core::result::Result::Ok(#fetched) => #outcome,
                     ::core::result::Result::Err(_) => crate::core::Outcome::fault(),
                 }
             }
         }
         None => quote_spanned! {result.span()=>
-            <#result as crate::core::TrapReturn>::into_outcome(#handler_name(#context))
+            <#result as crate::core::TrapReturn>::into_outcome(#handler_name(#ctx))
         },
     };
-    let unused = argument.is_none().then(|| quote!(let _: usize = argument;));
+    let unused = argument.is_none().then(|| quote!(let _ = #raw;));
 
     Ok(quote! {
         #(#conditions)*
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
         #visibility const #name: crate::core::TrapDescriptor = {
-            fn thunk(
-                context: &crate::core::Context<'_>,
-                argument: usize,
-            ) -> crate::core::Outcome {
+            fn __thunk(#ctx: &crate::core::Context<'_>, #raw: usize) -> crate::core::Outcome {
                 #unused
                 #body
             }
-            crate::core::TrapDescriptor::new(#number, thunk)
+            crate::core::TrapDescriptor::new(#number, __thunk)
         };
     })
 }
@@ -279,6 +279,10 @@ fn check_context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'
 
 /// The second parameter's type, if there is one.
 fn check_argument<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a Type> {
+    if signature.receiver().is_some() {
+        // It is a method; that has been told, and nothing is where it belongs.
+        return None;
+    }
     for surplus in signature.inputs.iter().skip(2) {
         errors.at(
             surplus,

@@ -49,6 +49,32 @@ mod inner {
     }
 }
 
+/// Handlers named as the emitted code might name its own variables.
+mod names {
+    use crate::core::Context;
+    use mach_macros::trap;
+
+    #[trap(0x1002)]
+    fn ctx(_ctx: &Context<'_>) -> i32 {
+        2
+    }
+
+    #[trap(0x1003)]
+    fn raw(_ctx: &Context<'_>, raw: i32) -> i32 {
+        raw
+    }
+
+    #[trap(0x1004)]
+    fn fetched(_ctx: &Context<'_>, thunk: i32) -> i32 {
+        thunk
+    }
+
+    #[trap(0x1005)]
+    fn thunk(ctx: &Context<'_>, fetched: i32) -> i32 {
+        fetched + ctx.name.len() as i32
+    }
+}
+
 const TRAPS: &[TrapDescriptor] = traps![task_self, inner::twice, inner::r#loop,];
 const NONE: &[TrapDescriptor] = traps![];
 const COUNTED: &[TrapDescriptor; 1] = traps![inner::twice];
@@ -67,6 +93,14 @@ fn thunk_passes_context_and_argument() {
     assert_eq!((TRAPS[0].thunk)(&context, usize::MAX), Outcome(4));
     assert_eq!((TRAPS[1].thunk)(&context, 21), Outcome(42));
     assert_eq!((TRAPS[2].thunk)(&context, 21), Outcome(-1));
+}
+
+#[test]
+fn handlers_may_have_any_name() {
+    let traps = traps![names::ctx, names::raw, names::fetched, names::thunk];
+    let context = Context { name: "1" };
+    let outcomes = traps.map(|trap| (trap.thunk)(&context, 7).0);
+    assert_eq!(outcomes, [2, 7, 7, 8]);
 }
 
 #[test]
