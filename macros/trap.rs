@@ -253,11 +253,11 @@ fn check_context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'
                 errors.at(&reference.elem, WANTED);
                 return None;
             };
-            if !path
+            if path
                 .path
                 .segments
                 .last()
-                .is_some_and(|last| last.ident == "Context")
+                .is_none_or(|last| last.ident != "Context")
             {
                 errors.at(&path.path, WANTED);
             }

@@ -26,6 +26,10 @@ class Trap:
         self.name = row["name"]
         self.group = row["group"]
         self.argument = row["argument"]
+        # The structure whose address the trap takes, if that is what it takes.
+        self.struct = None
+        if self.argument.startswith("struct:"):
+            self.struct = self.argument.removeprefix("struct:")
         version = re.search(r"API version \((\d+)\)", row["returns"])
         self.api_version = int(version.group(1)) if version else None
 

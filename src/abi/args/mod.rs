@@ -9,6 +9,13 @@
 //!
 //! Serves the traps and the host tests. Pure layout, no locks.
 
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
 mod debug;
 mod fs;
 mod ipc;
@@ -26,3 +33,78 @@ pub use self::{
     sync::*,
     task::*, //
 };
+
+/// A structure that a trap may take as its argument.
+///
+/// The marker keeps a trap from taking, say, an integer by address where it was meant by value.
+pub trait ArgStruct: FromBytes + IntoBytes + KnownLayout + Immutable + Copy {}
+
+macro_rules! arg_structs {
+    ($($name:ident,)*) => {
+        $(impl ArgStruct for $name {})*
+    };
+}
+
+arg_structs! {
+    BsdIoctlArgs,
+    BsdthreadTerminateArgs,
+    ClosingDescriptorArgs,
+    FileportMakeportArgs,
+    HandleToPathArgs,
+    KernelPrintkArgs,
+    Kevent64Args,
+    KeventArgs,
+    KeventQosArgs,
+    LastTriggeredWatchpointArgs,
+    MachMsgOverwriteArgs,
+    MachPortAllocateArgs,
+    MachPortConstructArgs,
+    MachPortDeallocateArgs,
+    MachPortDestroyArgs,
+    MachPortDestructArgs,
+    MachPortExtractMemberArgs,
+    MachPortGetAttributesArgs,
+    MachPortGuardArgs,
+    MachPortInsertMemberArgs,
+    MachPortInsertRightArgs,
+    MachPortModRefsArgs,
+    MachPortMoveMemberArgs,
+    MachPortRequestNotificationArgs,
+    MachPortTypeArgs,
+    MachPortUnguardArgs,
+    MachVmAllocateArgs,
+    MachVmDeallocateArgs,
+    MkTimerArmArgs,
+    MkTimerCancelArgs,
+    MkTimerDestroyArgs,
+    PathAtArgs,
+    PidForTaskArgs,
+    PsynchCvbroadArgs,
+    PsynchCvclrprepostArgs,
+    PsynchCvsignalArgs,
+    PsynchCvwaitArgs,
+    PsynchMutexdropArgs,
+    PsynchMutexwaitArgs,
+    PsynchRwRdlockArgs,
+    PsynchRwUnlockArgs,
+    PsynchRwWrlockArgs,
+    PthreadKillArgs,
+    PtraceSigexcArgs,
+    PtraceThupdateArgs,
+    SemaphoreSignalAllArgs,
+    SemaphoreSignalArgs,
+    SemaphoreTimedwaitArgs,
+    SemaphoreTimedwaitSignalArgs,
+    SemaphoreWaitArgs,
+    SemaphoreWaitSignalArgs,
+    SetDyldInfoArgs,
+    SetThreadHandlesArgs,
+    SetTracerArgs,
+    SigprocessArgs,
+    TaskForPidArgs,
+    TaskNameForPidArgs,
+    ThreadSuspendedArgs,
+    UidGid,
+    VchrootExpandArgs,
+    VchrootFdpathArgs,
+}

@@ -95,7 +95,7 @@ impl MsgBits {
         local: Option<Disposition>,
         voucher: Option<Disposition>,
     ) -> Self {
-        Self(raw_or_zero(remote) | raw_or_zero(local) << 8 | raw_or_zero(voucher) << 16)
+        Self(raw_or_zero(remote) | (raw_or_zero(local) << 8) | (raw_or_zero(voucher) << 16))
     }
 
     /// The same bits, for a message with descriptors.
@@ -104,7 +104,7 @@ impl MsgBits {
     }
 
     /// The bits that count when a task sends this word.
-    pub const fn from_user(self) -> Self {
+    pub const fn masked(self) -> Self {
         Self(self.0 & MACH_MSGH_BITS_USER)
     }
 
