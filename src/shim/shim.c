@@ -2,11 +2,82 @@
 /*
  * Bodies of the functions declared in shim.h.
  */
+#include <linux/cred.h>
+#include <linux/elf.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
 #include <linux/tracepoint.h>
+#include <asm/unistd.h>
 
 #include "shim.h"
 
 void mach_shim_tracepoint_synchronize_unregister(void)
 {
 	tracepoint_synchronize_unregister();
+}
+
+bool mach_shim_can_mmap_file(struct file *file)
+{
+	return can_mmap_file(file);
+}
+
+void mach_shim_exe_file_allow_write_access(struct file *file)
+{
+	exe_file_allow_write_access(file);
+}
+
+loff_t mach_shim_file_size(struct file *file)
+{
+	return i_size_read(file_inode(file));
+}
+
+int mach_shim_mmap_write_lock_killable(struct mm_struct *mm)
+{
+	return mmap_write_lock_killable(mm);
+}
+
+void mach_shim_mmap_write_unlock(struct mm_struct *mm)
+{
+	mmap_write_unlock(mm);
+}
+
+void mach_shim_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vm_flags_clear(vma, flags);
+}
+
+const struct cred *mach_shim_override_creds(const struct cred *cred)
+{
+	return override_creds(cred);
+}
+
+void mach_shim_revert_creds(const struct cred *cred)
+{
+	revert_creds(cred);
+}
+
+struct pt_regs *mach_shim_current_pt_regs(void)
+{
+	return current_pt_regs();
+}
+
+void mach_shim_elf_plat_init(struct pt_regs *regs)
+{
+	ELF_PLAT_INIT(regs, 0);
+}
+
+void mach_shim_set_personality_64bit(void)
+{
+	clear_thread_flag(TIF_ADDR32);
+	current_pt_regs()->orig_ax = __NR_execve;
+	current_thread_info()->status &= ~TS_COMPAT;
+	current->personality &= ~READ_IMPLIES_EXEC;
+}
+
+void mach_shim_pr_debug_refused(const char *path, const char *reason)
+{
+	pr_debug("%s is not executed: %s\n", path, reason);
 }

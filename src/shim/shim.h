@@ -15,4 +15,33 @@
 /* linux/tracepoint.h */
 void mach_shim_tracepoint_synchronize_unregister(void);
 
+/* linux/fs.h */
+struct file;
+bool mach_shim_can_mmap_file(struct file *file);
+void mach_shim_exe_file_allow_write_access(struct file *file);
+loff_t mach_shim_file_size(struct file *file);
+
+/* linux/mmap_lock.h, linux/mm.h */
+struct mm_struct;
+struct vm_area_struct;
+int mach_shim_mmap_write_lock_killable(struct mm_struct *mm);
+void mach_shim_mmap_write_unlock(struct mm_struct *mm);
+void mach_shim_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags);
+
+/* linux/cred.h */
+struct cred;
+const struct cred *mach_shim_override_creds(const struct cred *cred);
+void mach_shim_revert_creds(const struct cred *cred);
+
+/* asm/elf.h, linux/ptrace.h */
+struct pt_regs;
+struct pt_regs *mach_shim_current_pt_regs(void);
+void mach_shim_elf_plat_init(struct pt_regs *regs);
+
+/* What set_personality_64bit() does, which is not exported. */
+void mach_shim_set_personality_64bit(void);
+
+/* linux/printk.h: Rust's pr_debug! knows no dynamic debug. */
+void mach_shim_pr_debug_refused(const char *path, const char *reason);
+
 #endif /* MACH_SHIM_H */

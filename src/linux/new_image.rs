@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The second half of an exec: the address space of the new program, up to its first instruction.
+//!
+//! Serves the loader. The order is [`NewImage::set_up`], [`NewImage::place_stack`], mappings,
+//! [`NewImage::describe`], [`NewImage::start`].
+//!
+//! The process has one thread and nobody else changes its address space, though others may look
+//! at it. No address that is passed in here can hurt the kernel: mapping checks all of them as it
+//! does for mmap(2).
+//!
+//! C headers: [`include/linux/binfmts.h`](srctree/include/linux/binfmts.h),
+//! [`include/linux/mm.h`](srctree/include/linux/mm.h)
+
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    fs::File,
+    page::PAGE_SIZE,
+    prelude::*,
+    task::Task,
+    types::NotThreadSafe, //
+};
+
+use super::bindings as shim;
+
+/// A range of user addresses.
+#[derive(Clone, Copy)]
+pub(crate) struct UserRange {
+    /// First address.
+    pub(crate) start: usize,
+    /// First address after it.
+    pub(crate) end: usize,
+}
+
+impl UserRange {
+    fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// Where a mapping is to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// Wherever there is room.
+    Anywhere,
+    /// Here, where nothing is yet; `EEXIST` if something is.
+    Free(usize),
+    /// Here, in place of what is there.
+    Over(usize),
+}
+
+/// Who else sees what is written to a mapping.
+#[derive(Clone, Copy)]
+pub(crate) enum Sharing {
+    /// Nobody.
+    Private,
+    /// All who map the file.
+    Shared,
+}
+
+/// What `/proc/PID/{stat,cmdline,environ}` say of a program.
+pub(crate) struct Description {
+    /// Machine code.
+    pub(crate) code: UserRange,
+    /// Initialised data.
+    pub(crate) data: UserRange,
+    /// Where brk(2) starts.
+    pub(crate) brk: usize,
+    /// The stack pointer at the start.
+    pub(crate) stack: usize,
+    /// The argument strings.
+    pub(crate) args: UserRange,
+    /// The environment strings.
+    pub(crate) environment: UserRange,
+}
+
+/// A program that is being loaded into the current process, which has lost its old one.
+///
+/// # Invariants
+///
+/// `bprm` is valid for `'a` and describes an exec of the current process that has passed the point
+/// of no return. `format` is the registered format that loads it.
+pub(crate) struct NewImage<'a> {
+    bprm: *mut shim::linux_binprm,
+    format: *mut shim::linux_binfmt,
+    _borrow: PhantomData<&'a mut shim::linux_binprm>,
+    _current: NotThreadSafe,
+}
+
+impl NewImage<'_> {
+    /// # Safety
+    ///
+    /// The type invariants must hold.
+    pub(super) unsafe fn new(
+        bprm: *mut shim::linux_binprm,
+        format: *mut shim::linux_binfmt,
+    ) -> Self {
+        // INVARIANT: By the caller's promise.
+        Self {
+            bprm,
+            format,
+            _borrow: PhantomData,
+            _current: NotThreadSafe,
+        }
+    }
+
+    /// Makes the process one of 64 bits, chooses the layout of its address space, and lets go of
+    /// the locks of exec. Says whether addresses are to be random.
+    ///
+    /// The process's own choice counts (`ADDR_NO_RANDOMIZE`); the setting of the whole machine
+    /// (kernel.randomize_va_space) cannot be seen from a module.
+    pub(crate) fn set_up(&mut self) -> bool {
+        let task = Task::current_raw();
+        // SAFETY: The current task's own flags and personality are changed by itself only. The
+        // exec has just begun, which is when `setup_new_exec` is to be called.
+        unsafe {
+            shim::mach_shim_set_personality_64bit();
+            let random = (*task).personality & bindings::ADDR_NO_RANDOMIZE == 0;
+            if random {
+                (*task).flags |= bindings::PF_RANDOMIZE;
+            }
+            // The bits that say which signals are ours to block are those of the client's
+            // suspend requests.
+            shim::setup_new_exec(self.bprm);
+            random
+        }
+    }
+
+    /// Moves the stack with the argument strings to end at `top`, or a little below, without
+    /// permission to execute it.
+    pub(crate) fn place_stack(&mut self, top: usize) -> Result {
+        // CAST: A small constant.
+        let executable = shim::EXSTACK_DISABLE_X as c_int;
+        // SAFETY: By the type invariants; the address is checked.
+        to_result(unsafe { shim::setup_arg_pages(self.bprm, top, executable) })
+    }
+
+    /// Maps `len` bytes of `file` from `offset` on, or, without a file, zeroes. Returns where.
+    pub(crate) fn map(
+        &mut self,
+        file: Option<(&File, u64)>,
+        place: Place,
+        len: usize,
+        prot: u32,
+        sharing: Sharing,
+    ) -> Result<usize> {
+        let (address, fixed) = match place {
+            Place::Anywhere => (0, 0),
+            Place::Free(address) => (address, bindings::MAP_FIXED_NOREPLACE),
+            Place::Over(address) => (address, bindings::MAP_FIXED),
+        };
+        let sharing = match sharing {
+            Sharing::Private => bindings::MAP_PRIVATE,
+            Sharing::Shared => bindings::MAP_SHARED,
+        };
+        let (file, offset) = file.map_or((ptr::null_mut(), 0), |(f, offset)| (f.as_ptr(), offset));
+
+        // SAFETY: The file, if any, is valid. All else is checked.
+        let mapped = unsafe {
+            bindings::vm_mmap(
+                file,
+                address,
+                len,
+                prot as usize,
+                (fixed | sharing) as usize,
+                offset as usize,
+            )
+        };
+        // CAST: Errors are returned as the last 4095 addresses, which are never mapped.
+        match i32::try_from(mapped as isize) {
+            Ok(errno @ -4095..=-1) => Err(Error::from_errno(errno)),
+            _ => Ok(mapped),
+        }
+    }
+
+    /// Keeps the addresses from 0 to `len` unused for ever: they are mapped without any access,
+    /// and no mprotect(2) can change that.
+    ///
+    /// Mapping address 0 takes a privilege (`vm.mmap_min_addr`) because a kernel that follows a
+    /// null pointer would find there what a program prepared. The privilege is lent to the program
+    /// for this call alone, which is harmless only because nothing can ever be put there.
+    pub(crate) fn reserve_page_zero(&mut self, len: usize) -> Result {
+        let privilege = RawIo::lend()?;
+        self.map(None, Place::Free(0), len, bindings::PROT_NONE, Sharing::Private)?;
+        drop(privilege);
+
+        let mm = current_mm();
+        // SAFETY: The address space is the current process's own. What the lock returns is 0 when
+        // it is held, and it is released on all paths.
+        unsafe {
+            to_result(shim::mach_shim_mmap_write_lock_killable(mm))?;
+            let vma = bindings::find_vma(mm, 0);
+            // The area is the only one made so far, apart from the stack, so it was merged with
+            // none.
+            let alone = !vma.is_null() && {
+                let vma = &(*vma).__bindgen_anon_1.__bindgen_anon_1;
+                vma.vm_start == 0 && vma.vm_end == len
+            };
+            if alone {
+                let may = bindings::VM_MAYREAD | bindings::VM_MAYWRITE | bindings::VM_MAYEXEC;
+                shim::mach_shim_vm_flags_clear(vma, may as usize);
+            }
+            shim::mach_shim_mmap_write_unlock(mm);
+            if alone {
+                Ok(())
+            } else {
+                Err(EFAULT)
+            }
+        }
+    }
+
+    /// Writes zeroes over less than a page of a private mapping, whatever its protection.
+    pub(crate) fn zero(&mut self, address: usize, len: usize) -> Result {
+        static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
+        let len = c_int::try_from(len.min(PAGE_SIZE))?;
+        // SAFETY: The buffer has that many bytes and is only read. The addresses are checked; a
+        // private page is copied before it is written to.
+        let written = unsafe {
+            bindings::access_process_vm(
+                Task::current_raw(),
+                address,
+                ZEROES.as_ptr().cast_mut().cast(),
+                len,
+                bindings::FOLL_WRITE | bindings::FOLL_FORCE,
+            )
+        };
+        if written == len {
+            Ok(())
+        } else {
+            Err(EFAULT)
+        }
+    }
+
+    /// Blocks the signals whose bits are set in `set`; bit 0 is signal 1.
+    pub(crate) fn block_signals(&mut self, set: u64) {
+        let mut set = bindings::sigset_t { sig: [set] };
+        // SAFETY: The set is valid; the old one is not wanted. Changes the current thread only.
+        unsafe {
+            bindings::sigprocmask(bindings::SIG_BLOCK as c_int, &mut set, ptr::null_mut());
+        }
+    }
+
+    /// Where the argument strings start, behind which the environment strings follow. Below is
+    /// free stack.
+    pub(crate) fn strings(&self) -> usize {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.bprm).p }
+    }
+
+    /// Bytes of the string at `address` with its terminator, as it was copied from the caller.
+    pub(crate) fn string_len(&self, address: usize) -> Result<usize> {
+        const MAX: isize = bindings::MAX_ARG_STRLEN as isize;
+
+        // SAFETY: The address is checked.
+        let len = unsafe { bindings::strnlen_user(ptr::without_provenance(address), MAX) };
+        match len {
+            1..=MAX => Ok(len.unsigned_abs()),
+            _ => Err(EFAULT),
+        }
+    }
+
+    /// Says whose program it is and what is where in it.
+    pub(crate) fn describe(&mut self, description: &Description) {
+        let mm = current_mm();
+        // SAFETY: By the type invariants the format is valid, and stays so while the address space
+        // exists. The fields of the address space are those of a process that has not yet run,
+        // and are set without a lock by all formats.
+        unsafe {
+            shim::set_binfmt(self.format);
+            let mm = &mut (*mm).__bindgen_anon_1;
+            mm.start_code = description.code.start;
+            mm.end_code = description.code.end;
+            mm.start_data = description.data.start;
+            mm.end_data = description.data.end;
+            mm.start_brk = description.brk;
+            mm.brk = description.brk;
+            mm.start_stack = description.stack;
+            mm.arg_start = description.args.start;
+            mm.arg_end = description.args.end;
+            mm.env_start = description.environment.start;
+            mm.env_end = description.environment.end;
+        }
+    }
+
+    /// Lets the process continue at `entry` with `stack` as stack pointer and zero in all other
+    /// registers, once exec returns.
+    pub(crate) fn start(self, entry: usize, stack: usize) {
+        // SAFETY: By the type invariants, and the image is complete. The registers are those with
+        // which the current process will return to user mode; addresses outside of user space
+        // make it fault there.
+        unsafe {
+            shim::finalize_exec(self.bprm);
+            let registers = shim::mach_shim_current_pt_regs();
+            shim::mach_shim_elf_plat_init(registers);
+            bindings::start_thread(registers, entry, stack);
+        }
+    }
+}
+
+/// The address space of the current process, which has one.
+fn current_mm() -> *mut bindings::mm_struct {
+    // SAFETY: `current` is valid; the field is changed by the thread itself only.
+    unsafe { (*Task::current_raw()).mm }
+}
+
+/// `CAP_SYS_RAWIO`, lent to the current thread until this is dropped.
+///
+/// # Invariants
+///
+/// `own` are the thread's credentials, to which it goes back; `lent` are those in force, on which
+/// a reference is held.
+struct RawIo {
+    own: *const bindings::cred,
+    lent: *mut bindings::cred,
+    _current: NotThreadSafe,
+}
+
+impl RawIo {
+    fn lend() -> Result<Self> {
+        // SAFETY: No preconditions; null when there is no memory.
+        let lent = unsafe { bindings::prepare_creds() };
+        if lent.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: The new credentials are ours alone until they are put in force, and they stay
+        // until dropped below.
+        // INVARIANT: as described.
+        unsafe {
+            (*lent).cap_effective.val |= 1 << bindings::CAP_SYS_RAWIO;
+            Ok(Self {
+                own: shim::mach_shim_override_creds(lent),
+                lent,
+                _current: NotThreadSafe,
+            })
+        }
+    }
+}
+
+impl Drop for RawIo {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe {
+            shim::mach_shim_revert_creds(self.own);
+            bindings::put_cred(self.lent);
+        }
+    }
+}
+
