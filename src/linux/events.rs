@@ -133,7 +133,8 @@ unsafe extern "C" fn on_exec<T: ProcessObserver>(
 ) {
     // SAFETY: By the caller's promise.
     let observer = unsafe { &*data.cast::<T>() };
-    let former_tid = former_tid.unsigned_abs();
+    // CAST: Pid numbers are never negative.
+    let former_tid = former_tid as u32;
     if former_tid != process::current_tid() {
         observer.renumbered(former_tid);
     }

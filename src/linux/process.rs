@@ -11,9 +11,13 @@
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
 //! [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
-use core::ptr::{
-    self,
-    NonNull, //
+use core::{
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
     bindings,
@@ -27,6 +31,7 @@ use kernel::{
         rcu, //
     },
     task::Task,
+    types::NotThreadSafe, //
 };
 
 /// The current task.
@@ -89,6 +94,17 @@ impl ProcessId {
         // SAFETY: As above.
         unsafe { bindings::refcount_inc(ptr::addr_of_mut!((*pid.as_ptr()).count)) };
         Self(pid)
+    }
+
+    /// The current process, without counting a reference: for looking it up.
+    #[inline]
+    pub(crate) fn borrow_current() -> CurrentProcess {
+        // SAFETY: The pointer is that of the current process, alive while the process is.
+        let pid = unsafe { NonNull::new_unchecked(current_pid()) };
+        CurrentProcess {
+            id: ManuallyDrop::new(Self(pid)),
+            _not_send: NotThreadSafe,
+        }
     }
 
     /// The process of `task`, or `None` when it has already been reaped.
@@ -225,9 +241,28 @@ impl PartialEq for ProcessId {
 
 impl Eq for ProcessId {}
 
-/// Pid numbers are never negative.
+#[inline(always)]
 fn to_number(pid: bindings::pid_t) -> u32 {
-    pid.unsigned_abs()
+    // CAST: Pid numbers are never negative.
+    pid as u32
+}
+
+/// The [`ProcessId`] of the current process as long as that runs the function that has this.
+///
+/// It stays with its thread, so the process exists as long as it does; what it lends out can be
+/// cloned to have a reference.
+pub(crate) struct CurrentProcess {
+    id: ManuallyDrop<ProcessId>,
+    _not_send: NotThreadSafe,
+}
+
+impl Deref for CurrentProcess {
+    type Target = ProcessId;
+
+    #[inline]
+    fn deref(&self) -> &ProcessId {
+        &self.id
+    }
 }
 
 /// The `struct pid` of the current process. It is not null and stays valid while the process

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a trap's argument becomes a typed parameter.
+//!
+//! The argument of an `ioctl` is one word: a value, or the address of a structure that is copied in
+//! whole before the trap runs. A bad address is therefore reported before any other error.
+
+use crate::{
+    abi::{
+        args::ArgStruct,
+        PortName,
+        UserAddr, //
+    },
+    core::user::{
+        self,
+        Fault, //
+    },
+};
+use core::marker::PhantomData;
+use kernel::prelude::*;
+use zerocopy::{
+    Immutable,
+    IntoBytes, //
+};
+
+/// A type that a trap may take as its parameter.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not something a trap can take",
+    note = "use an argument structure of `abi::args`, `InOut<_>` or `Out<_>` of one, `PortName`, \
+            `i32` or `u32`"
+)]
+pub(crate) trait TrapArg: Sized {
+    /// Decodes the argument word.
+    fn fetch(arg: usize) -> Result<Self, Fault>;
+}
+
+fn address(arg: usize) -> UserAddr {
+    // CAST: `usize` has 64 bits on every machine that the module builds for.
+    UserAddr(arg as u64)
+}
+
+impl<T: ArgStruct> TrapArg for T {
+    #[inline]
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        user::read(address(arg))
+    }
+}
+
+/// A 32-bit argument; the upper half of the word is not looked at, as in the C module.
+impl TrapArg for u32 {
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        // CAST: Truncation is what the interface says.
+        Ok(arg as u32)
+    }
+}
+
+impl TrapArg for i32 {
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        // CAST: As above; the bits are those of a signed value.
+        Ok(arg as i32)
+    }
+}
+
+impl TrapArg for PortName {
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        u32::fetch(arg).map(PortName)
+    }
+}
+
+/// A structure that the trap reads and then writes back.
+pub(crate) struct InOut<T> {
+    /// The copy that was read.
+    pub(crate) value: T,
+    address: UserAddr,
+}
+
+impl<T: ArgStruct> TrapArg for InOut<T> {
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        let address = address(arg);
+        Ok(Self {
+            value: user::read(address)?,
+            address,
+        })
+    }
+}
+
+impl<T: IntoBytes + Immutable> InOut<T> {
+    /// Writes the structure back.
+    #[allow(dead_code)] // Part of the interface for traps; not every build has a user.
+    pub(crate) fn write_back(&self) -> Result<(), Fault> {
+        user::write(self.address, &self.value)
+    }
+}
+
+/// A structure that the trap only writes.
+pub(crate) struct Out<T> {
+    address: UserAddr,
+    _type: PhantomData<T>,
+}
+
+impl<T: ArgStruct> TrapArg for Out<T> {
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        Ok(Self {
+            address: address(arg),
+            _type: PhantomData,
+        })
+    }
+}
+
+impl<T: IntoBytes + Immutable> Out<T> {
+    /// Writes the structure.
+    pub(crate) fn write(&self, value: &T) -> Result<(), Fault> {
+        user::write(self.address, value)
+    }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How tasks begin and end: opening the device, fork, exec and exit.
+//!
+//! A process has at most one living task. Which process it belongs to is decided by the process's
+//! own identity, never by who holds a descriptor:
+//!
+//! - A trap through a descriptor of another process acts for the caller. A forked child gets its
+//!   task then, and the descriptor that it inherited is swapped for its own at every number.
+//! - Exit and exec are seen through process events, before the parent can learn of the exit and
+//!   before the new image runs.
+//!
+//! Source of the behaviour: ABI lifecycle §3 to §6.
+//!
+//! Locks: `Mach::birth` while a process gets its task. The event hooks run with preemption
+//! disabled and leave everything that may sleep to task work.
+
+use super::{
+    tasks::Unborn,
+    Event,
+    Mach,
+    MachDevice,
+    Task, //
+};
+use crate::linux::{
+    events::ProcessObserver,
+    files::{
+        anon_file,
+        FdSwap,
+        ReservedFd, //
+    },
+    process::ProcessId,
+    task_work::{
+        run_in_current,
+        TaskWorkItem, //
+    },
+};
+use kernel::{
+    fs::{
+        file::flags::O_CLOEXEC,
+        File, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
+
+/// The name of the anonymous files that stand for tasks, as `/proc/PID/fd` shows it.
+const FILE_NAME: &CStr = c"[mach]";
+
+impl Mach {
+    /// The living task of the current process.
+    fn current_task(&self) -> Option<Arc<Task>> {
+        self.tasks.of(&ProcessId::current())
+    }
+
+    /// The task that a new task of the current process inherits from: the one it was forked from,
+    /// else its parent's, else that of the init process of its pid namespace.
+    fn parent_of_current(&self) -> Option<Arc<Task>> {
+        if let Some(record) = self.tasks.unborn(&ProcessId::current()) {
+            return Some(record.parent().clone());
+        }
+        self.tasks
+            .of(&ProcessId::real_parent_of_current())
+            .or_else(|| self.tasks.of(&ProcessId::init_of_current_ns()?))
+    }
+
+    /// The current process is no longer an unborn child.
+    fn settle_current(&self) {
+        if let Some(record) = self.tasks.remove_unborn(&ProcessId::current()) {
+            self.settle(&record);
+        }
+    }
+
+    /// Makes and registers a task for the current process, which has none. `birth` is held.
+    fn bear(self: &Arc<Self>, event: Event) -> Result<Arc<Task>> {
+        let parent = self.parent_of_current();
+        let task = Task::new(self, parent.as_deref())?;
+        self.tasks.insert(task.clone())?;
+        self.settle_current();
+        self.count(event);
+        Ok(task)
+    }
+
+    /// The task for a process that opens the device: its own, made if it has none.
+    pub(super) fn open(self: &Arc<Self>) -> Result<Arc<Task>> {
+        let _birth = self.birth.lock();
+        match self.current_task() {
+            Some(task) => Ok(task),
+            None => self.bear(Event::TaskCreated),
+        }
+    }
+
+    /// The task for a trap through `file`, a descriptor of another process.
+    ///
+    /// A process that has a task already, as one that was passed the descriptor or that shares its
+    /// descriptor table, keeps it, and the table stays as it is. Otherwise the caller gets a task,
+    /// and its own file in every slot of its table that holds `file`.
+    #[cold]
+    pub(super) fn adopt(self: &Arc<Self>, file: &File) -> Result<Arc<Task>> {
+        let _birth = self.birth.lock();
+        if let Some(task) = self.current_task() {
+            return Ok(task);
+        }
+        // Whatever can fail comes first.
+        let swap = FdSwap::prepare(GFP_KERNEL)?;
+        let task = self.bear(Event::TaskForked)?;
+        match anon_file::<MachDevice>(FILE_NAME, task.clone()) {
+            Ok(own) => {
+                swap.commit(file, &own);
+            }
+            // The task stands; its descriptor will be swapped by nobody, and each trap finds it
+            // by way of this function.
+            Err(error) => pr_debug!("no file for a forked task: {}\n", error.to_errno()),
+        }
+        Ok(task)
+    }
+
+    /// Makes the task for the image that the current process is about to load. The task that it
+    /// has, if any, is not touched before [`PreparedExec::commit`].
+    pub(crate) fn prepare_exec(self: &Arc<Self>) -> Result<PreparedExec> {
+        let predecessor = self.current_task().or_else(|| self.parent_of_current());
+        let task = Task::new(self, predecessor.as_deref())?;
+        let file = anon_file::<MachDevice>(FILE_NAME, task.clone())?;
+        Ok(PreparedExec { task, file })
+    }
+}
+
+/// A task that waits for its image to be loaded. Dropping it undoes its making.
+pub(crate) struct PreparedExec {
+    task: Arc<Task>,
+    file: ARef<File>,
+}
+
+impl PreparedExec {
+    /// The file that stands for the task.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Reserves the lowest free descriptor. To be called after the point of no return, when the
+    /// descriptors of the old image are closed.
+    pub(crate) fn reserve_fd(&self) -> Result<ReservedFd> {
+        ReservedFd::get_unused_fd_flags(O_CLOEXEC)
+    }
+
+    /// The image is loaded: the task takes over from its predecessor, and the descriptor is
+    /// installed. On failure the process has no usable task and must be killed.
+    pub(crate) fn commit(self, fd: ReservedFd) -> Result {
+        let mach = self.task.mach_arc().clone();
+        self.task.bind_to_current_image();
+        let predecessor = {
+            let _birth = mach.birth.lock();
+            let predecessor = mach.tasks.insert(self.task)?;
+            mach.settle_current();
+            predecessor
+        };
+        fd.fd_install(self.file);
+        mach.count(Event::TaskExeced);
+        if let Some(predecessor) = predecessor {
+            predecessor.end(Event::TaskReplaced);
+        }
+        Ok(())
+    }
+}
+
+/// Leaves `item` to the current thread's task work.
+///
+/// A thread that comes here still runs task work, and the module is pinned by the very tasks that
+/// the work is about, so queueing does not fail. Should it do so all the same, leaking the item is
+/// what is left: dropping it may sleep.
+fn later<T: TaskWorkItem>(item: Arc<T>) {
+    if let Err(item) = run_in_current(item) {
+        pr_err!("task work refused; an ended task stays in memory\n");
+        core::mem::forget(item);
+    }
+}
+
+/// Process events. All run with preemption disabled.
+impl ProcessObserver for Mach {
+    fn forked(&self, _parent: &kernel::task::Task, child: &kernel::task::Task) {
+        let Some(child) = ProcessId::of(child) else {
+            return;
+        };
+        let current = ProcessId::current();
+        let own = self.tasks.of(&current);
+        let parent = match &own {
+            Some(task) => task.clone(),
+            None => match self.tasks.unborn(&current) {
+                Some(record) => record.parent().clone(),
+                None => return,
+            },
+        };
+        // Without memory the child still inherits, from whichever task its parent has when it
+        // makes its first trap, and nobody waits for it.
+        let Ok(record) = Unborn::new(child, parent, GFP_ATOMIC) else {
+            return;
+        };
+        if self.tasks.insert_unborn(record.clone()).is_err() {
+            return;
+        }
+        if let Some(thread) = own.and_then(|task| task.threads.current()) {
+            thread.forked(record);
+        }
+    }
+
+    fn execed(&self) {
+        if let Some(task) = self.current_task() {
+            // Our own loader registers the task of the new image before it gets here.
+            if !task.is_for_current_image() {
+                if let Some(task) = self.tasks.remove(&task) {
+                    later(task);
+                }
+            }
+        }
+        self.bury_unborn();
+    }
+
+    fn exiting(&self, last_thread: bool) {
+        if let Some(task) = self.current_task() {
+            if let Some(thread) = task.threads.remove_current() {
+                later(thread);
+            }
+            if last_thread {
+                if let Some(task) = self.tasks.remove(&task) {
+                    later(task);
+                }
+            }
+        }
+        if last_thread {
+            self.bury_unborn();
+        }
+    }
+}
+
+impl Mach {
+    /// The current process will not make a first trap on what it inherited. Does not sleep.
+    fn bury_unborn(&self) {
+        if let Some(record) = self.tasks.remove_unborn(&ProcessId::current()) {
+            self.settle(&record);
+            // The parent's task may go with the record, which takes a context that can sleep.
+            later(record);
+        }
+    }
+}

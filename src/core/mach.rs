@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of the module as a whole.
+
+use super::{
+    stats::{
+        Counters,
+        EVENTS, //
+    },
+    tasks::{
+        Tasks,
+        Unborn,
+        UNBORN, //
+    },
+    Event,
+    ObjectCounter,
+    Subsystem,
+    TrapRegistry, //
+};
+use crate::linux::{
+    global::{
+        Global,
+        Published as PublishedGlobal, //
+    },
+    wait::{
+        new_wait_queue,
+        WaitQueue,
+        Woken, //
+    },
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+/// The module's state: the registry of traps, the subsystems and the tasks.
+#[pin_data]
+pub(crate) struct Mach {
+    pub(super) registry: TrapRegistry,
+    subsystems: KVec<Arc<dyn Subsystem>>,
+    #[pin]
+    pub(super) tasks: Tasks,
+    /// Held while a process gets its task, so that it gets one only.
+    #[pin]
+    pub(super) birth: Mutex<()>,
+    /// Where parents wait for children to make their first trap.
+    #[pin]
+    births: WaitQueue,
+    events: Counters<EVENTS>,
+}
+
+impl Mach {
+    /// Builds the module's state from its subsystems. Fails with `ENOMEM`, or with the error of
+    /// [`TrapRegistry::register`].
+    pub(crate) fn new(subsystems: KVec<Arc<dyn Subsystem>>) -> Result<Arc<Self>> {
+        let mut registry = TrapRegistry::new()?;
+        for (position, subsystem) in subsystems.iter().enumerate() {
+            registry.register(&**subsystem)?;
+            subsystem.bind(position);
+        }
+        let events = Counters::new()?;
+        Arc::pin_init(
+            pin_init!(Self {
+                registry,
+                subsystems,
+                tasks <- Tasks::new(),
+                birth <- new_mutex!((), "Mach::birth"),
+                births <- new_wait_queue!("Mach::births"),
+                events,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The subsystems, in order of registration.
+    pub(super) fn subsystems(&self) -> &[Arc<dyn Subsystem>] {
+        &self.subsystems
+    }
+
+    /// Counts an event.
+    #[inline]
+    pub(crate) fn count(&self, event: Event) {
+        // CAST: the enum has small positive values.
+        self.events.count(event as usize);
+    }
+
+    /// How often `event` happened.
+    pub(super) fn total(&self, event: Event) -> u64 {
+        // CAST: As above.
+        self.events.total(event as usize)
+    }
+
+    /// All kinds of counted objects.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &'static ObjectCounter> + '_ {
+        let own = [&super::task::TASKS, &super::thread::THREADS, &UNBORN].into_iter();
+        let theirs = self
+            .subsystems
+            .iter()
+            .flat_map(|subsystem| subsystem.objects().iter().copied());
+        Iterator::chain(own, theirs)
+    }
+
+    /// The child of `record` has a task, another image, or is gone: lets its parent go on. Does
+    /// not sleep.
+    pub(super) fn settle(&self, record: &Unborn) {
+        record.settle();
+        self.births.wake_all();
+    }
+
+    /// Waits until the child of `record` is settled, or a signal comes.
+    pub(crate) fn wait_until_settled(&self, record: &Unborn) -> Woken {
+        self.births.wait(None, || record.is_settled())
+    }
+
+    /// Ends the subsystems. No task may exist.
+    pub(crate) fn shutdown(&self) {
+        for subsystem in self.subsystems.iter().rev() {
+            subsystem.shutdown();
+        }
+    }
+}
+
+/// The module's state, for entry points that are given nothing to find it by: the loader's.
+static MACH: Global<Mach> = Global::new();
+
+/// Lets [`mach`] find the module's state while it exists.
+pub(crate) struct Published(#[allow(dead_code)] PublishedGlobal<Mach>);
+
+impl Published {
+    /// Publishes `mach`.
+    pub(crate) fn new(mach: Arc<Mach>) -> Result<Self> {
+        Ok(Self(MACH.publish(mach)?))
+    }
+}
+
+/// The module's state, while it is loaded.
+pub(crate) fn mach() -> Option<Arc<Mach>> {
+    MACH.get()
+}

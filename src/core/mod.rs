@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What every Mach program needs before any subsystem comes into play: the device and its
+//! descriptors, tasks and threads and their lives, trap dispatch, user memory, counters.
+//!
+//! Serves `traps` and `loader`; knows neither. A subsystem enters through [`Subsystem`].
+//!
+//! # Locks
+//!
+//! From the outside in; a thread that holds one may take only those after it:
+//!
+//! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state.
+//! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
+//! 3. `Thread::last_child`, `Task::tracer` (spinlocks): leaves.
+//!
+//! The locks of a subsystem come after all of these and are never held when core is called. The
+//! path of a trap takes none of them.
+
+mod arg;
+mod chardev;
+pub(crate) mod commpage;
+mod debug;
+mod lifecycle;
+mod mach;
+mod object;
+mod registry;
+mod result;
+mod stats;
+mod subsystem;
+mod task;
+mod tasks;
+mod thread;
+mod trap;
+pub(crate) mod user;
+
+pub(crate) use self::{
+    arg::{
+        InOut,
+        Out,
+        TrapArg, //
+    },
+    chardev::MachDevice,
+    debug::DebugFiles,
+    lifecycle::PreparedExec,
+    mach::{
+        mach,
+        Mach,
+        Published, //
+    },
+    object::{
+        Live,
+        ObjectCounter, //
+    },
+    registry::{
+        assert_unique,
+        TrapRegistry, //
+    },
+    result::{
+        Interrupted,
+        KernError,
+        KernResult,
+        Outcome,
+        TrapReturn, //
+    },
+    stats::Event,
+    subsystem::{
+        Birth,
+        StateKey,
+        Subsystem,
+        TaskState,
+        ThreadState, //
+    },
+    task::Task,
+    thread::Thread,
+    trap::{
+        Context,
+        TrapDescriptor, //
+    },
+};

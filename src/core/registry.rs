@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registry of traps: which function answers which number.
+//!
+//! Filled once at module init and immutable from then on, so dispatch is an array look-up without
+//! a lock. Counts calls and errors of each trap.
+
+use super::{
+    stats::Counters,
+    trap::{
+        Context,
+        TrapDescriptor, //
+    },
+    Outcome,
+    Subsystem, //
+};
+use crate::abi::nr;
+use kernel::prelude::*;
+
+/// A registered trap.
+#[derive(Clone, Copy)]
+struct Entry {
+    run: fn(&Context<'_>, usize) -> Outcome,
+    subsystem: &'static str,
+}
+
+/// What the registry tells of one trap number.
+pub(crate) struct TrapReport {
+    pub(crate) number: u32,
+    pub(crate) name: &'static str,
+    /// The subsystem that answers, or `None` for a trap that is not built.
+    pub(crate) subsystem: Option<&'static str>,
+    pub(crate) calls: u64,
+    pub(crate) errors: u64,
+}
+
+/// All traps by number.
+pub(crate) struct TrapRegistry {
+    entries: [Option<Entry>; nr::COUNT],
+    calls: Counters<{ nr::COUNT }>,
+    errors: Counters<{ nr::COUNT }>,
+}
+
+/// The position of a trap number in the tables.
+#[inline]
+const fn index(number: u32) -> usize {
+    // CAST: `u32` to `usize` loses nothing; numbers below the first wrap to large indices, which
+    // no table has.
+    number.wrapping_sub(nr::FIRST) as usize
+}
+
+impl TrapRegistry {
+    /// Makes a registry without traps. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            entries: [None; nr::COUNT],
+            calls: Counters::new()?,
+            errors: Counters::new()?,
+        })
+    }
+
+    /// Adds the traps of a subsystem. A number outside the range (`EINVAL`) or already taken
+    /// (`EEXIST`) is logged and fails, and with it the module's init.
+    pub(crate) fn register(&mut self, subsystem: &dyn Subsystem) -> Result {
+        for trap in subsystem.traps() {
+            let Some(entry) = self.entries.get_mut(index(trap.number())) else {
+                pr_err!(
+                    "{}: {:#x} is not a trap number\n",
+                    subsystem.name(),
+                    trap.number()
+                );
+                return Err(EINVAL);
+            };
+            if let Some(other) = entry {
+                pr_err!(
+                    "{}: trap {:#x} is already answered by {}\n",
+                    subsystem.name(),
+                    trap.number(),
+                    other.subsystem
+                );
+                return Err(EEXIST);
+            }
+            *entry = Some(Entry {
+                run: trap.run(),
+                subsystem: subsystem.name(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether some subsystem answers `number`.
+    #[inline]
+    pub(crate) fn knows(&self, number: u32) -> bool {
+        matches!(self.entries.get(index(number)), Some(Some(_)))
+    }
+
+    /// Runs trap `number`; one that nobody answers is `ENOSYS`.
+    #[inline]
+    pub(crate) fn dispatch(&self, context: &Context<'_>, number: u32, arg: usize) -> Outcome {
+        let index = index(number);
+        let Some(Some(entry)) = self.entries.get(index) else {
+            self.errors.count(index);
+            return Outcome::errno(ENOSYS);
+        };
+        self.calls.count(index);
+        let outcome = (entry.run)(context, arg);
+        if outcome.failed() {
+            self.errors.count(index);
+        }
+        outcome
+    }
+
+    /// Tells of every trap number, in order.
+    pub(crate) fn report(&self) -> impl Iterator<Item = TrapReport> + '_ {
+        nr::TRAPS.iter().map(|trap| {
+            let index = index(trap.number);
+            TrapReport {
+                number: trap.number,
+                name: trap.name,
+                subsystem: self
+                    .entries
+                    .get(index)
+                    .copied()
+                    .flatten()
+                    .map(|entry| entry.subsystem),
+                calls: self.calls.total(index),
+                errors: self.errors.total(index),
+            }
+        })
+    }
+}
+
+/// Fails the build when a number stands twice in `lists`.
+pub(crate) const fn assert_unique(lists: &[&[TrapDescriptor]]) {
+    let mut seen = [false; nr::COUNT];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut trap = 0;
+        while trap < lists[list].len() {
+            let index = index(lists[list][trap].number());
+            assert!(!seen[index], "a trap number is used twice");
+            seen[index] = true;
+            trap += 1;
+        }
+        list += 1;
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a subsystem joins: its traps, and the state it keeps for each task and thread.
+//!
+//! The core creates that state with the task or thread, tells it of the end, and hands it out by
+//! type; what is in it is the subsystem's own business.
+
+use super::{
+    ObjectCounter,
+    Task,
+    TrapDescriptor, //
+};
+use crate::linux::process::ProcessId;
+use core::{
+    any::Any,
+    marker::PhantomData, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc, //
+    },
+};
+
+/// What is known of a task when its subsystems make their state for it.
+pub(crate) struct Birth<'a> {
+    /// The process that the task is for.
+    pub(crate) process: &'a ProcessId,
+    /// The task to inherit from: the parent after fork, the predecessor after exec.
+    pub(crate) parent: Option<&'a Task>,
+}
+
+/// A part of the module that answers traps.
+pub(crate) trait Subsystem: Send + Sync + 'static {
+    /// The folder's name under `src/traps`.
+    fn name(&self) -> &'static str;
+
+    /// The traps it answers.
+    fn traps(&self) -> &'static [TrapDescriptor];
+
+    /// The kinds of objects it counts.
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        &[]
+    }
+
+    /// Tells the position under which its states are kept; called once, at module init. A
+    /// subsystem with state passes it on to its [`StateKey`]s.
+    fn bind(&self, _position: usize) {}
+
+    /// Makes the state for a new task. May sleep; `Mach::birth` is held.
+    fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        Ok(None)
+    }
+
+    /// Makes the state for a thread that enters `task`, the current one. May sleep.
+    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        Ok(None)
+    }
+
+    /// The module is about to be unloaded; no task exists any more.
+    fn shutdown(&self) {}
+}
+
+/// A subsystem's state for one task.
+pub(crate) trait TaskState: Send + Sync + 'static {
+    /// This state for [`StateKey::get`].
+    fn as_any(&self) -> &dyn Any;
+
+    /// The task ends. Called once, in process context, with no lock held; no thread of the task
+    /// is in a trap, and none will make another. The state itself lives on while anything refers
+    /// to the task, so that children that have not trapped yet can still inherit.
+    fn task_ended(&self) {}
+}
+
+/// A subsystem's state for one thread.
+pub(crate) trait ThreadState: Send + Sync + 'static {
+    /// This state for [`StateKey::get`].
+    fn as_any(&self) -> &dyn Any;
+
+    /// The thread ends. Called at least once, in process context, with no lock held.
+    fn thread_ended(&self) {}
+}
+
+/// Finds a subsystem's state of type `T` among those of a task or thread.
+pub(crate) struct StateKey<T> {
+    position: Atomic<usize>,
+    _type: PhantomData<fn() -> T>,
+}
+
+impl<T: 'static> StateKey<T> {
+    /// Makes a key that finds nothing until it is bound.
+    pub(crate) const fn new() -> Self {
+        Self {
+            position: Atomic::new(usize::MAX),
+            _type: PhantomData,
+        }
+    }
+
+    /// Sets the position, see [`Subsystem::bind`].
+    pub(crate) fn bind(&self, position: usize) {
+        self.position.store(position, Relaxed);
+    }
+
+    /// The position of the state.
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.position.load(Relaxed)
+    }
+
+    /// The state in `task`.
+    #[inline]
+    pub(crate) fn of_task<'a>(&self, task: &'a Task) -> Option<&'a T> {
+        task.state(self.position())?.as_any().downcast_ref()
+    }
+
+    /// The state in `thread`.
+    #[inline]
+    pub(crate) fn of_thread<'a>(&self, thread: &'a super::Thread) -> Option<&'a T> {
+        thread.state(self.position())?.as_any().downcast_ref()
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A task: a process that uses Mach.
+//!
+//! Bound to the process, not to a descriptor: it ends when the process exits or loads another
+//! image, whoever holds descriptors for it then. A task that has ended stays readable while
+//! something refers to it, so that children that have not made their first trap can inherit.
+//!
+//! Locks: `tracer` is a leaf.
+
+use super::{
+    object::Live,
+    Birth,
+    Event,
+    Mach,
+    ObjectCounter,
+    TaskState,
+    Thread, //
+};
+use crate::linux::{
+    module::{
+        module_ref,
+        ModuleRef, //
+    },
+    process::{
+        self,
+        ProcessId, //
+    },
+    task_work::{
+        TaskWork,
+        TaskWorkItem, //
+    },
+    thread_table::ThreadTable,
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{Acquire, Full, Relaxed},
+            Atomic, //
+        },
+        Arc,
+        SpinLock, //
+    },
+};
+
+pub(super) static TASKS: ObjectCounter = ObjectCounter::new("tasks");
+
+/// The identity that a task claims, apart from its Linux credentials.
+#[derive(Clone, Copy)]
+pub(crate) struct ClaimedIds {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// A task.
+#[pin_data]
+pub(crate) struct Task {
+    mach: Arc<Mach>,
+    process: ProcessId,
+    /// The process id as the process itself saw it when the task was made.
+    pid: u32,
+    /// The address space that the task was made for, to tell one image from the next.
+    image: Atomic<usize>,
+    ended: Atomic<bool>,
+    #[pin]
+    pub(super) threads: ThreadTable<Thread>,
+    states: KVec<Option<Arc<dyn TaskState>>>,
+    uid: Atomic<u32>,
+    gid: Atomic<u32>,
+    /// Whether the task is to suspend itself at start-up.
+    pub(crate) starts_suspended: Atomic<bool>,
+    #[pin]
+    tracer: SpinLock<Option<ProcessId>>,
+    work: TaskWork,
+    _live: Live,
+    /// Dropped last: until here the task runs code of the module.
+    _module: ModuleRef,
+}
+
+impl Task {
+    /// Makes a task for the current process, inheriting from `parent`. It is not registered yet.
+    ///
+    /// Fails with `ENOMEM`, with what a subsystem says, or with `ENODEV` while the module unloads.
+    pub(super) fn new(mach: &Arc<Mach>, parent: Option<&Task>) -> Result<Arc<Self>> {
+        let module = module_ref().ok_or(ENODEV)?;
+        let process = ProcessId::current();
+        let birth = Birth {
+            process: &process,
+            parent,
+        };
+        let mut states = KVec::with_capacity(mach.subsystems().len(), GFP_KERNEL_ACCOUNT)?;
+        for subsystem in mach.subsystems() {
+            states.push(subsystem.new_task(&birth)?, GFP_KERNEL_ACCOUNT)?;
+        }
+        let ids = parent.map_or(ClaimedIds { uid: 0, gid: 0 }, Task::claimed_ids);
+        let suspended = parent.is_some_and(|parent| parent.starts_suspended.load(Relaxed));
+        let tracer = parent.and_then(Task::tracer);
+
+        Arc::pin_init(
+            pin_init!(Self {
+                mach: mach.clone(),
+                pid: process.nr_in_current_ns(),
+                process,
+                image: Atomic::new(process::current_mm_key()),
+                ended: Atomic::new(false),
+                threads <- ThreadTable::new(),
+                states,
+                uid: Atomic::new(ids.uid),
+                gid: Atomic::new(ids.gid),
+                starts_suspended: Atomic::new(suspended),
+                tracer <- new_spinlock!(tracer, "Task::tracer"),
+                work: TaskWork::new(),
+                _live: Live::new(&TASKS),
+                _module: module,
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// The module's state.
+    #[inline]
+    pub(crate) fn mach(&self) -> &Mach {
+        &self.mach
+    }
+
+    /// The module's state, counted.
+    pub(super) fn mach_arc(&self) -> &Arc<Mach> {
+        &self.mach
+    }
+
+    /// The process that this is the task of.
+    pub(crate) fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    /// The process id as the process itself sees it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether the task has ended.
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Acquire)
+    }
+
+    /// Whether the current image of the current process, the task's own, is the one that the task
+    /// was made for.
+    pub(super) fn is_for_current_image(&self) -> bool {
+        self.image.load(Relaxed) == process::current_mm_key()
+    }
+
+    /// Binds the task to the image that the process has now.
+    pub(super) fn bind_to_current_image(&self) {
+        self.image.store(process::current_mm_key(), Relaxed);
+    }
+
+    /// The state at `position`, see [`super::StateKey`].
+    #[inline]
+    pub(super) fn state(&self, position: usize) -> Option<&dyn TaskState> {
+        self.states.get(position)?.as_deref()
+    }
+
+    /// The identity that the task claims.
+    pub(crate) fn claimed_ids(&self) -> ClaimedIds {
+        ClaimedIds {
+            uid: self.uid.load(Relaxed),
+            gid: self.gid.load(Relaxed),
+        }
+    }
+
+    /// Changes the identity that the task claims; `u32::MAX` leaves a part as it is.
+    pub(crate) fn claim_ids(&self, ids: ClaimedIds) {
+        if ids.uid != u32::MAX {
+            self.uid.store(ids.uid, Relaxed);
+        }
+        if ids.gid != u32::MAX {
+            self.gid.store(ids.gid, Relaxed);
+        }
+    }
+
+    /// The process that traces this one, as Mach debuggers do.
+    pub(crate) fn tracer(&self) -> Option<ProcessId> {
+        self.tracer.lock().clone()
+    }
+
+    /// The thread object of the current thread, made at its first trap.
+    #[inline]
+    pub(super) fn current_thread(&self) -> Result<Arc<Thread>> {
+        match self.threads.current() {
+            Some(thread) => Ok(thread),
+            None => self.start_thread(),
+        }
+    }
+
+    /// Makes and registers the thread object of the current thread.
+    #[cold]
+    fn start_thread(&self) -> Result<Arc<Thread>> {
+        let thread = Thread::new(self)?;
+        self.threads.insert_current(thread.clone())?;
+        Ok(thread)
+    }
+
+    /// Ends the current thread as far as Mach is concerned. Its next trap starts a new one.
+    pub(crate) fn end_current_thread(&self) {
+        if let Some(thread) = self.threads.remove_current() {
+            thread.end();
+        }
+    }
+
+    /// Ends the task: its ports die. May sleep; later calls do nothing.
+    ///
+    /// To be called when no thread of the task can make another trap.
+    pub(super) fn end(&self, event: Event) {
+        if self.ended.xchg(true, Full) {
+            return;
+        }
+        self.threads.for_each(|thread| thread.end());
+        for state in self.states.iter().rev().flatten() {
+            state.task_ended();
+        }
+        self.mach.count(event);
+    }
+}
+
+/// The task's process is on its way out, or has another image.
+impl TaskWorkItem for Task {
+    fn task_work(&self) -> &TaskWork {
+        &self.work
+    }
+
+    fn run(self: Arc<Self>) {
+        let event = if process::is_exiting() {
+            Event::TaskExited
+        } else {
+            Event::TaskReplaced
+        };
+        self.end(event);
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Look-up of tasks by process, and the children that have not made their first trap.
+//!
+//! Not on the path of a trap: a descriptor leads to its task directly.
+//!
+//! Locks: those of the two arrays, leaves. They are taken in probes of process events, so nothing
+//! that could sleep is dropped under them.
+
+use super::{
+    object::Live,
+    ObjectCounter,
+    Task, //
+};
+use crate::linux::{
+    process::ProcessId,
+    task_work::{
+        TaskWork,
+        TaskWorkItem, //
+    },
+};
+use kernel::{
+    alloc::Flags,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{Acquire, Release},
+            Atomic, //
+        },
+        Arc, //
+    },
+    xarray::{
+        AllocKind,
+        XArray, //
+    },
+};
+
+pub(super) static UNBORN: ObjectCounter = ObjectCounter::new("unborn_tasks");
+
+/// A forked child without a task of its own yet, from the fork until it makes its first trap,
+/// loads another image, or exits.
+#[pin_data]
+pub(crate) struct Unborn {
+    child: ProcessId,
+    /// The task that the child inherits from, as it was at the fork.
+    parent: Arc<Task>,
+    /// Whether it has stopped being unborn.
+    settled: Atomic<bool>,
+    work: TaskWork,
+    _live: Live,
+}
+
+impl Unborn {
+    /// Makes the record of `child`, forked by a process that inherits or is `parent`.
+    pub(super) fn new(child: ProcessId, parent: Arc<Task>, flags: Flags) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                child,
+                parent,
+                settled: Atomic::new(false),
+                work: TaskWork::new(),
+                _live: Live::new(&UNBORN),
+            }),
+            flags,
+        )
+    }
+
+    /// The task to inherit from.
+    pub(super) fn parent(&self) -> &Arc<Task> {
+        &self.parent
+    }
+
+    /// Whether the child has made its first trap, loaded another image, or exited.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Acquire)
+    }
+
+    /// Notes that the child has done so. The caller wakes those who wait. Does not sleep.
+    pub(super) fn settle(&self) {
+        self.settled.store(true, Release);
+    }
+}
+
+/// Only lets go of the parent's task, which a probe cannot do.
+impl TaskWorkItem for Unborn {
+    fn task_work(&self) -> &TaskWork {
+        &self.work
+    }
+
+    fn run(self: Arc<Self>) {}
+}
+
+/// The living tasks and the unborn ones.
+#[pin_data]
+pub(super) struct Tasks {
+    #[pin]
+    living: XArray<Arc<Task>>,
+    #[pin]
+    unborn: XArray<Arc<Unborn>>,
+}
+
+/// The position of a process. Two processes alive at the same time differ in it; one that is dead
+/// may have the number of a living one, so the entry found is compared with the process itself.
+fn index(process: &ProcessId) -> usize {
+    // CAST: `u32` to `usize` loses nothing.
+    process.global_nr() as usize
+}
+
+impl Tasks {
+    /// Makes an empty registry.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            living <- XArray::new(AllocKind::Alloc),
+            unborn <- XArray::new(AllocKind::Alloc),
+        })
+    }
+
+    /// The living task of `process`. Does not sleep.
+    pub(super) fn of(&self, process: &ProcessId) -> Option<Arc<Task>> {
+        let living = self.living.lock();
+        let task = living.get(index(process))?;
+        (task.process() == process).then(|| task.into())
+    }
+
+    /// Registers `task`, in place of the one that its process had, which is returned. May sleep.
+    pub(super) fn insert(&self, task: Arc<Task>) -> Result<Option<Arc<Task>>> {
+        let index = index(task.process());
+        let mut living = self.living.lock();
+        Ok(living.store(index, task, GFP_KERNEL)?)
+    }
+
+    /// Removes `task` if it is registered. Does not sleep.
+    pub(super) fn remove(&self, task: &Task) -> Option<Arc<Task>> {
+        let mut living = self.living.lock();
+        let index = index(task.process());
+        let found = living.get(index)?;
+        if !core::ptr::eq(&*found, task) {
+            return None;
+        }
+        living.remove(index)
+    }
+
+    /// The record of the unborn `process`. Does not sleep.
+    pub(super) fn unborn(&self, process: &ProcessId) -> Option<Arc<Unborn>> {
+        let unborn = self.unborn.lock();
+        let record = unborn.get(index(process))?;
+        (record.child == *process).then(|| record.into())
+    }
+
+    /// Records an unborn child. Does not sleep; fails with `ENOMEM`.
+    pub(super) fn insert_unborn(&self, record: Arc<Unborn>) -> Result {
+        let index = index(&record.child);
+        let previous = self.unborn.lock().store(index, record, GFP_ATOMIC)?;
+        // A process leaves the table when it exits, before its number can be used again.
+        debug_assert!(previous.is_none());
+        Ok(())
+    }
+
+    /// Removes the record of the unborn `process`. Does not sleep.
+    pub(super) fn remove_unborn(&self, process: &ProcessId) -> Option<Arc<Unborn>> {
+        let mut unborn = self.unborn.lock();
+        let index = index(process);
+        if unborn.get(index)?.child != *process {
+            return None;
+        }
+        unborn.remove(index)
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A thread: a Linux thread that has made a trap.
+//!
+//! Lives from its first trap until it announces its end or just ends, whichever is first.
+//!
+//! Locks: `last_child` is a leaf.
+
+use super::{
+    object::Live,
+    tasks::Unborn,
+    Event,
+    ObjectCounter,
+    Task,
+    ThreadState, //
+};
+use crate::linux::{
+    process,
+    task_work::{
+        TaskWork,
+        TaskWorkItem, //
+    },
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{Full, Relaxed},
+            Atomic, //
+        },
+        Arc,
+        SpinLock, //
+    },
+};
+
+pub(super) static THREADS: ObjectCounter = ObjectCounter::new("threads");
+
+/// A thread of a [`Task`].
+#[pin_data]
+pub(crate) struct Thread {
+    mach: Arc<super::Mach>,
+    tid: u32,
+    states: KVec<Option<Arc<dyn ThreadState>>>,
+    ended: Atomic<bool>,
+    /// What `set_thread_handles` said; reported by thread information calls.
+    pub(crate) pthread_handle: Atomic<u64>,
+    /// As above.
+    pub(crate) dispatch_queue: Atomic<u64>,
+    /// Whether the thread may be cancelled, and whether it is to be.
+    pub(crate) cancellation: Atomic<u32>,
+    /// The child that this thread forked last and did not wait for yet.
+    #[pin]
+    last_child: SpinLock<Option<Arc<Unborn>>>,
+    work: TaskWork,
+    _live: Live,
+}
+
+impl Thread {
+    /// Makes the thread object for the current thread of `task`. Fails with `ENOMEM`.
+    pub(super) fn new(task: &Task) -> Result<Arc<Self>> {
+        let mach = task.mach_arc();
+        let subsystems = mach.subsystems();
+        let mut states = KVec::with_capacity(subsystems.len(), GFP_KERNEL_ACCOUNT)?;
+        for subsystem in subsystems {
+            states.push(subsystem.new_thread(task)?, GFP_KERNEL_ACCOUNT)?;
+        }
+        let thread = Arc::pin_init(
+            pin_init!(Self {
+                mach: mach.clone(),
+                tid: process::current_tid(),
+                states,
+                ended: Atomic::new(false),
+                pthread_handle: Atomic::new(0),
+                dispatch_queue: Atomic::new(0),
+                cancellation: Atomic::new(0),
+                last_child <- new_spinlock!(None, "Thread::last_child"),
+                work: TaskWork::new(),
+                _live: Live::new(&THREADS),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        mach.count(Event::ThreadStarted);
+        Ok(thread)
+    }
+
+    /// The Linux thread id in the initial pid namespace.
+    #[allow(dead_code)] // Part of the interface for traps.
+    pub(crate) fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// The state at `position`, see [`super::StateKey`].
+    #[inline]
+    pub(super) fn state(&self, position: usize) -> Option<&dyn ThreadState> {
+        self.states.get(position)?.as_deref()
+    }
+
+    /// Remembers the child that the thread just forked. Does not sleep.
+    pub(super) fn forked(&self, child: Arc<Unborn>) {
+        let previous = self.last_child.lock().replace(child);
+        // The previous child inherits from the task of this very thread, which is alive: this is
+        // not the last reference to that task.
+        drop(previous);
+    }
+
+    /// The child that the thread forked last, once.
+    pub(crate) fn take_last_child(&self) -> Option<Arc<Unborn>> {
+        self.last_child.lock().take()
+    }
+
+    /// Ends the thread: its ports die. May sleep. Later calls do nothing.
+    pub(super) fn end(&self) {
+        if self.ended.xchg(true, Full) {
+            return;
+        }
+        for state in self.states.iter().rev().flatten() {
+            state.thread_ended();
+        }
+        drop(self.take_last_child());
+        self.mach.count(Event::ThreadEnded);
+    }
+
+    /// Whether the thread has ended.
+    #[allow(dead_code)] // Part of the interface for traps.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+}
+
+/// The thread is on its way out of the kernel for good.
+impl TaskWorkItem for Thread {
+    fn task_work(&self) -> &TaskWork {
+        &self.work
+    }
+
+    fn run(self: Arc<Self>) {
+        self.end();
+    }
+}

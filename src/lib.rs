@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The Mach half of the macOS kernel as a Linux module: composition root.
+//!
+//! Layers point one way: [`loader`] and [`traps`] know [`core`](mod@core), which knows [`linux`].
+//! Everything may use [`abi`], which knows nothing.
+
+#![crate_name = "mach"]
+
+mod abi;
+mod core;
+mod linux;
+mod traps;
+
+use self::{
+    core::{
+        assert_unique,
+        DebugFiles,
+        Mach,
+        MachDevice,
+        Published,
+        Subsystem, //
+    },
+    linux::{
+        chardev::CharDevice,
+        events::ProcessEvents,
+        module::TextGuard, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+module! {
+    type: MachModule,
+    name: "mach",
+    authors: ["The mach developers"],
+    description: "Mach traps, IPC and Mach-O programs through /dev/mach",
+    license: "GPL",
+}
+
+// A number used twice does not build.
+const _: () = assert_unique(&[traps::generic::TRAPS]);
+
+/// The subsystems. Their order is that in which tasks get their states; they end in reverse.
+fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
+    let mut subsystems: KVec<Arc<dyn Subsystem>> = KVec::new();
+    subsystems.push(Arc::new(traps::generic::Generic, GFP_KERNEL)?, GFP_KERNEL)?;
+    Ok(subsystems)
+}
+
+/// What is registered while the module is loaded. Dropped from the first field to the last: first
+/// nobody new gets in, then nobody is told of processes, then no code of ours runs any more.
+#[pin_data(PinnedDrop)]
+struct MachModule {
+    #[pin]
+    _device: CharDevice<MachDevice>,
+    _published: Published,
+    _debug: DebugFiles,
+    _events: ProcessEvents<Mach>,
+    _text: TextGuard,
+    mach: Arc<Mach>,
+}
+
+impl kernel::InPlaceModule for MachModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let mach = Mach::new(subsystems()?)?;
+            Ok(try_pin_init!(Self {
+                _text: TextGuard::new(),
+                _events: ProcessEvents::new(mach.clone())?,
+                _debug: DebugFiles::new(&mach)?,
+                _published: Published::new(mach.clone())?,
+                _device <- CharDevice::new(c"mach", mach.clone()),
+                mach,
+            }? Error))
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for MachModule {
+    fn drop(self: Pin<&mut Self>) {
+        // The module has no users, so there is no task, and nobody opens the device any more: an
+        // open in progress would hold the module.
+        self.mach.shutdown();
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for a condition, until a deadline or a signal.
+//!
+//! Serves every trap that blocks. The `kernel` crate's `CondVar` ties each wait to a lock that is
+//! dropped and retaken; the waits here test a condition that the waker changes before waking, and
+//! can have a deadline of nanosecond resolution.
+//!
+//! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
+
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::LockClassKey,
+    types::Opaque, //
+};
+
+/// A moment on `CLOCK_MONOTONIC`, in nanoseconds. It is what `mach_absolute_time` counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deadline(i64);
+
+impl Deadline {
+    /// The moment `nanoseconds` from now; durations past the clock's range mean its end.
+    pub(crate) fn after(nanoseconds: u64) -> Self {
+        // SAFETY: `ktime_get` has no preconditions.
+        let now = unsafe { bindings::ktime_get() };
+        let delta = i64::try_from(nanoseconds).unwrap_or(i64::MAX);
+        Self(now.saturating_add(delta))
+    }
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Woken {
+    /// The condition holds.
+    Ready,
+    /// The deadline passed first.
+    TimedOut,
+    /// A signal is pending. The condition may hold all the same: the caller decides which wins.
+    Interrupted,
+}
+
+/// The threads that wait for a condition.
+#[pin_data]
+#[repr(transparent)]
+pub(crate) struct WaitQueue {
+    #[pin]
+    head: Opaque<bindings::wait_queue_head>,
+}
+
+// SAFETY: A `wait_queue_head` may be used from any thread.
+unsafe impl Send for WaitQueue {}
+
+// SAFETY: A `wait_queue_head` has its own lock.
+unsafe impl Sync for WaitQueue {}
+
+impl WaitQueue {
+    /// Makes an empty queue; `name` and `key` are for lockdep.
+    pub(crate) fn new(
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: The slot is valid for the call; name and key live for ever.
+            head <- Opaque::ffi_init(|slot| unsafe {
+                bindings::__init_waitqueue_head(slot, name.as_char_ptr(), key.as_ptr())
+            }),
+        })
+    }
+
+    /// Sleeps until `ready` holds, the deadline passes, or a signal is pending.
+    ///
+    /// Whoever makes `ready` true must do so before calling one of the wake functions. `ready` is
+    /// called with the thread already marked as sleeping: it must not sleep.
+    pub(crate) fn wait(&self, deadline: Option<Deadline>, mut ready: impl FnMut() -> bool) -> Woken {
+        let entry = Opaque::<bindings::wait_queue_entry>::uninit();
+        // SAFETY: `entry` is valid for writing and stays in place until `finish_wait`.
+        unsafe { bindings::init_wait(entry.get()) };
+
+        let outcome = loop {
+            // SAFETY: Both are valid; `finish_wait` below takes the entry off again.
+            unsafe {
+                bindings::prepare_to_wait(
+                    self.head.get(),
+                    entry.get(),
+                    bindings::TASK_INTERRUPTIBLE as c_int,
+                )
+            };
+            if ready() {
+                break Woken::Ready;
+            }
+            if kernel::current!().signal_pending() {
+                break Woken::Interrupted;
+            }
+            match deadline {
+                // SAFETY: `schedule` may be called by a thread that holds no spinlock, which
+                // `might_sleep` checking enforces on debug kernels.
+                None => unsafe { bindings::schedule() },
+                Some(Deadline(mut expires)) => {
+                    // SAFETY: `expires` is valid for the call, and this thread may sleep.
+                    let left = unsafe {
+                        bindings::schedule_hrtimeout_range(
+                            &mut expires,
+                            0,
+                            bindings::hrtimer_mode_HRTIMER_MODE_ABS,
+                        )
+                    };
+                    if left == 0 {
+                        break if ready() {
+                            Woken::Ready
+                        } else {
+                            Woken::TimedOut
+                        };
+                    }
+                }
+            }
+        };
+
+        // SAFETY: The entry was queued on this head by `prepare_to_wait`.
+        unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
+        outcome
+    }
+
+    /// Wakes one waiting thread, with the hint that the caller is about to sleep itself, so that
+    /// the woken one had better run on the same CPU. Does not sleep.
+    #[inline]
+    pub(crate) fn wake_one_sync(&self) {
+        // SAFETY: `head` is an initialised wait queue head.
+        unsafe { bindings::__wake_up_sync(self.head.get(), bindings::TASK_NORMAL) };
+    }
+
+    /// Wakes all waiting threads. Does not sleep.
+    pub(crate) fn wake_all(&self) {
+        // SAFETY: `head` is an initialised wait queue head.
+        unsafe {
+            bindings::__wake_up(
+                self.head.get(),
+                bindings::TASK_NORMAL,
+                0,
+                core::ptr::null_mut(),
+            )
+        };
+    }
+}
+
+/// Makes a [`WaitQueue`] whose lock has a class of its own.
+macro_rules! new_wait_queue {
+    ($name:literal) => {
+        $crate::linux::wait::WaitQueue::new(::kernel::c_str!($name), ::kernel::static_lock_class!())
+    };
+}
+pub(crate) use new_wait_queue;

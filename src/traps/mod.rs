@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The traps, a folder for each subsystem.
+//!
+//! A subsystem knows the core and, where it must, what a sibling offers in its `mod.rs`; never the
+//! sibling's insides. Nothing here contains `unsafe`.
+
+#![deny(unsafe_code)]
+
+pub(crate) mod generic;
