@@ -34,6 +34,11 @@ modules: $(B)/module/mach.ko
 $(B)/module/mach.ko: FORCE
 	$(Q)$(KBUILD) MO=$(TOP)/$(B)/module modules
 
+# What the VM loads: the same without debug information, which is most of it.
+$(B)/vm/mach.ko: $(B)/module/mach.ko
+	@mkdir -p $(@D)
+	$(Q)strip --strip-debug -o $@ $<
+
 # --- Checks and by-products -------------------------------------------------------
 
 CLIPPY_W := $(sort 1 e $(foreach c,1 2 3 e,$(if $(findstring $c,$(W)),$c)))
@@ -69,7 +74,7 @@ VM_TESTS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/test_*.c))
 # Headers that other fragments generate and test programs include.
 VM_HEADERS :=
 
--include demo/demo.mk tests/tests.mk
+-include demo/demo.mk tests/tests.mk tests/abi/abi.mk
 
 vm-programs: $(VM_TESTS) $(B)/vm/runner
 
@@ -124,16 +129,19 @@ host-programs: $(HOST_BIN)
 
 # --- Running ------------------------------------------------------------------------------
 
-export ACCEL SMP MEM TESTS KIMAGE
+export ACCEL SMP MEM TESTS APPEND
+
+vm-ready: $(B)/vm/mach.ko $(B)/vm/runner $(VM_TESTS) demo
+.PHONY: vm-ready
 
 host-test: host-programs $(VM_HEADERS)
 	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS)
 
-test: modules vm-programs demo host-programs
+test: vm-ready host-programs
 	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS) --vm $(VM_TESTS)
 
-run: modules vm-programs demo
+run: vm-ready
 	@scripts/run-demo.py
 
-shell: modules vm-programs demo
+shell: vm-ready
 	@scripts/run-shell.py

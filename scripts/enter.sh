@@ -23,7 +23,7 @@ fi
 for name in MACH_CACHE MACH_ROOT MACH_KDIR MACH_KREL MACH_KIMAGE MACH_KMODULES; do
 	vars+=("$name=${!name}")
 done
-for name in TERM CI V W JOBS ACCEL SMP MEM TESTS FLAVOUR ${MACH_VARS-}; do
+for name in TERM CI V W JOBS ACCEL SMP MEM APPEND TESTS FLAVOUR ${MACH_VARS-}; do
 	[ -z "${!name+set}" ] || vars+=("$name=${!name}")
 done
 
