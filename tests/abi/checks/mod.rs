@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests, one file for each part of the interface.
+
+mod codes;
+mod csv;
+mod data;
+mod layout;
+mod messages;
