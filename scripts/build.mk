@@ -55,8 +55,9 @@ fmt:
 fmtcheck:
 	$(Q)$(RUSTFMT) --check $(RUST_ROOTS)
 
-doc:
-	$(Q)$(KBUILD) MO=$(TOP)/$(B)/module mach-doc=y
+doc: $(B)/module/mach.ko
+	$(Q)$(KBUILD) MO=$(TOP)/$(B)/module prepare run-command \
+		KBUILD_RUN_COMMAND='$$(MAKE) $$(build)=. need-modorder=1 mach-doc'
 	@echo "documentation: $(TOP)/$(B)/doc/mach/index.html"
 
 rust-analyzer: $(B)/module/mach.ko
