@@ -8,7 +8,7 @@
 # root, same paths, and calls make again; there scripts/build.mk has the rules.
 
 GOALS := all modules run test shell clippy fmt fmtcheck doc rust-analyzer \
-	host-test vm-programs demo
+	host-test host-programs vm-programs demo
 
 .DEFAULT_GOAL := all
 

@@ -111,22 +111,21 @@ $(B)/host/libzerocopy.rlib: $(KDIR)/rust/zerocopy/src/lib.rs
 	@mkdir -p $(@D)
 	@echo "  RUSTC [H] $@"
 	$(Q)RUSTC_BOOTSTRAP=1 CARGO_PKG_VERSION=0.8.54 rustc --edition 2021 -O \
-		--cap-lints allow --cfg no_fp_fmt_parse --cfg 'feature="derive"' \
-		--extern zerocopy_derive=$(KDIR)/rust/libzerocopy_derive.so \
+		--cap-lints allow --cfg no_fp_fmt_parse \
 		--crate-type rlib --crate-name zerocopy -o $@ $<
 
 $(HOST_BIN): $(B)/host/%: tests/%.rs $(B)/host/libzerocopy.rlib
 	@mkdir -p $(@D)
 	@echo "  RUSTC [H] $@"
 	$(Q)RUSTC_BOOTSTRAP=1 rustc --test --edition 2021 -O -C debug-assertions -D warnings \
-		--extern zerocopy=$(B)/host/libzerocopy.rlib -L $(KDIR)/rust \
+		--extern zerocopy=$(B)/host/libzerocopy.rlib \
 		--extern zerocopy_derive=$(KDIR)/rust/libzerocopy_derive.so \
 		--emit=link=$@ --emit=dep-info=$@.d $<
 
 -include $(wildcard $(B)/host/*/*.d)
 
 host-programs: $(HOST_BIN)
-.PHONY: host-programs
+
 
 # --- Running ------------------------------------------------------------------------------
 

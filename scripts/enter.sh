@@ -14,6 +14,16 @@ top=$(cd "$(dirname "$0")/.." && pwd -P)
 # shellcheck source=/dev/null
 . "$top/build/env"
 
+# One make at a time builds in a checkout. The lock is a descriptor that all
+# processes below inherit; scripts/vm.py gives it back when a VM is under way.
+if [ -z "${MACH_UNSHARED-}" ]; then
+	exec 8>"$top/build/lock"
+	if ! flock -n 8; then
+		echo "mach: another make is building in $top; waiting for it" >&2
+		flock 8
+	fi
+fi
+
 vars=(HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 MACH_INSIDE=1)
 if [ -z "$MACH_ROOT" ]; then
 	# Compilers of a machine we do not know may be anywhere.

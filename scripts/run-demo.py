@@ -17,7 +17,8 @@ LIMIT = 180
 def main():
     print(f"mach: booting Linux {os.environ.get('MACH_KREL')} in QEMU"
           f" ({vm.setting('ACCEL', 'tcg')}) …", flush=True)
-    initramfs = vm.make_initramfs(vm.BUILD / "vm/initramfs-run.cpio")
+    initramfs = vm.make_initramfs()
+    vm.release_build()
     status, kernel = None, []
     with vm.Machine(initramfs, "run", vm.BUILD / "run.log") as machine:
         try:
@@ -31,7 +32,7 @@ def main():
                 elif kind == "@" and text.startswith("end "):
                     status = int(text.split()[1])
         except vm.Hang:
-            print(f"mach: the VM has been silent for too long and was stopped")
+            print("mach: the VM has been silent for too long and was stopped")
         if status == 0 and not kernel:
             return 0
         if status is None:

@@ -9,8 +9,10 @@ import vm
 
 
 def main():
-    programs = [path for path in glob.glob(str(vm.BUILD / "vm/test_*")) if "." not in os.path.basename(path)]
-    initramfs = vm.make_initramfs(vm.BUILD / "vm/initramfs-shell.cpio", programs)
+    programs = [path for path in glob.glob(str(vm.BUILD / "vm/test_*"))
+                if "." not in os.path.basename(path)]
+    initramfs = vm.make_initramfs(programs)
+    vm.release_build()
     command = vm.qemu_command(initramfs, "shell", ["-serial", "mon:stdio"])
     print("mach: booting; leave with ctrl-a x", flush=True)
     os.execvp(command[0], command)

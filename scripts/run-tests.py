@@ -148,10 +148,11 @@ def time_limit(path):
 def run_boot(paths, totals):
     """One boot with the given programs; returns those not run at its end."""
     limits = "".join(f"{pathlib.Path(path).name} {time_limit(path)}\n" for path in paths)
-    initramfs = vm.make_initramfs(vm.BUILD / "vm/initramfs.cpio", paths, limits)
+    initramfs = vm.make_initramfs(paths, limits)
     left = {pathlib.Path(path).name: path for path in paths}
     current = None
     done = False
+    vm.release_build()
     began = time.monotonic()
     with vm.Machine(initramfs, "test", vm.BUILD / "test.log") as machine:
         try:

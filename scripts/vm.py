@@ -9,6 +9,7 @@ is the default: where /dev/kvm exists it may still not work.
 
 import collections
 import ctypes
+import fcntl
 import os
 import pathlib
 import selectors
@@ -22,6 +23,9 @@ import time
 BUILD = pathlib.Path("build")
 TESTS = "/tests"
 
+# The descriptor of the build lock (scripts/enter.sh).
+LOCK = 8
+
 # Seconds from the start of QEMU to the first line of our init.
 BOOT_LIMIT = 240
 
@@ -34,6 +38,14 @@ def fail(text):
 def setting(name, default):
     """A variable of the user's, or the default if it is unset or empty."""
     return os.environ.get(name) or default
+
+
+def release_build():
+    """What the VM needs is in its archive: let another make build meanwhile."""
+    try:
+        fcntl.flock(LOCK, fcntl.LOCK_UN)
+    except OSError:
+        pass  # not started by scripts/enter.sh
 
 
 class Archive:
@@ -97,9 +109,16 @@ class Archive:
         self.file.close()
 
 
-def make_initramfs(path, programs=(), test_list=""):
-    """Write the VM's file system; `programs` are the paths of test programs."""
+def make_initramfs(programs=(), test_list=""):
+    """Write the VM's file system; `programs` are the paths of test programs.
+
+    The caller removes the file.
+    """
+    path = BUILD / f"vm/initramfs-{os.getpid()}.cpio"
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob("initramfs-*.cpio"):
+        if not pathlib.Path("/proc", stale.stem.rpartition("-")[2]).exists():
+            stale.unlink()
     archive = Archive(path)
     archive.device("dev/console", 5, 1)
     archive.add("init", "scripts/vm-init.sh", 0o755)
@@ -157,7 +176,9 @@ class Machine:
     def __init__(self, initramfs, mode, console):
         self.console = pathlib.Path(console)
         self.console.parent.mkdir(parents=True, exist_ok=True)
-        self.console.write_bytes(b"")
+        # Not truncated, so that two runs at once keep logs of their own.
+        self.console.unlink(missing_ok=True)
+        self.initramfs = initramfs
         serial = ["-serial", f"file:{console}", "-serial", "stdio"]
         try:
             self.process = subprocess.Popen(
@@ -177,6 +198,7 @@ class Machine:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+        self.initramfs.unlink(missing_ok=True)
 
     def allow(self, seconds):
         """The VM may be silent for this long from now on."""
