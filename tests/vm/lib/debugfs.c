@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include "debugfs.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#define DEBUGFS		"/sys/kernel/debug"
+#define OBJECTS		DEBUGFS "/mach/objects"
+#define TRAPS		DEBUGFS "/mach/traps"
+
+void debugfs_mount(void)
+{
+	if (access(OBJECTS, F_OK) == 0)
+		return;
+	/* EBUSY: it was mounted, and the module is not there. */
+	(void)!mount("debugfs", DEBUGFS, "debugfs", 0, NULL);
+}
+
+/* A line is a name and a number; others (headings) are passed over. */
+bool read_object_counts(struct object_counts *counts)
+{
+	FILE *file = fopen(OBJECTS, "re");
+	char line[256];
+
+	memset(counts, 0, sizeof(*counts));
+	if (!file)
+		return false;
+	while (counts->kinds < OBJECT_KINDS_MAX && fgets(line, sizeof(line), file)) {
+		size_t i = counts->kinds;
+
+		if (sscanf(line, "%47s %ld", counts->kind[i].name, &counts->kind[i].live) == 2)
+			counts->kinds++;
+	}
+	fclose(file);
+	return counts->kinds > 0;
+}
+
+static long live_before(const struct object_counts *before, const char *name)
+{
+	for (size_t i = 0; i < before->kinds; i++)
+		if (!strcmp(before->kind[i].name, name))
+			return before->kind[i].live;
+	return 0;
+}
+
+bool object_counts_within(const struct object_counts *after,
+			  const struct object_counts *before, char *why, size_t size)
+{
+	size_t used = 0;
+
+	why[0] = '\0';
+	for (size_t i = 0; i < after->kinds; i++) {
+		long was = live_before(before, after->kind[i].name);
+
+		if (after->kind[i].live <= was || used >= size)
+			continue;
+		used += (size_t)snprintf(why + used, size - used, "%s%s %ld (was %ld)",
+					 used ? ", " : "", after->kind[i].name,
+					 after->kind[i].live, was);
+	}
+	return !used;
+}
+
+bool wait_until_no_objects(unsigned int limit_ms, char *why, size_t size)
+{
+	const struct object_counts none = { .kinds = 0 };
+	struct object_counts now;
+
+	for (unsigned int waited = 0; ; waited += 5) {
+		if (!read_object_counts(&now)) {
+			snprintf(why, size, "cannot read " OBJECTS);
+			return false;
+		}
+		if (object_counts_within(&now, &none, why, size))
+			return true;
+		if (waited >= limit_ms)
+			return false;
+		usleep(5000);
+	}
+}
+
+/*
+ * A trap's line has its name as one word and ends with two numbers, the calls
+ * and the errors.
+ */
+bool read_trap_counts(const char *trap_name, struct trap_counts *counts)
+{
+	FILE *file = fopen(TRAPS, "re");
+	char line[512];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		unsigned long long number[2] = { 0, 0 };
+		int numbers = 0;
+		bool named = false;
+		char *rest = NULL;
+
+		for (char *word = strtok_r(line, " \t\n", &rest); word;
+		     word = strtok_r(NULL, " \t\n", &rest)) {
+			char *end;
+			unsigned long long value = strtoull(word, &end, 10);
+
+			named |= !strcmp(word, trap_name);
+			if (named && isdigit((unsigned char)word[0]) && !*end) {
+				number[0] = number[1];
+				number[1] = value;
+				numbers++;
+			}
+		}
+		if (named && numbers >= 2) {
+			counts->calls = number[0];
+			counts->errors = number[1];
+			found = true;
+		}
+	}
+	fclose(file);
+	return found;
+}
