@@ -10,11 +10,13 @@
 mod abi;
 mod core;
 mod linux;
+mod loader;
 mod traps;
 
 use self::{
     core::{
         assert_unique,
+        CommPageGuard,
         DebugFiles,
         Mach,
         MachDevice,
@@ -26,6 +28,7 @@ use self::{
         events::ProcessEvents,
         module::TextGuard, //
     },
+    loader::MachOFormat,
 };
 use kernel::{
     prelude::*,
@@ -56,7 +59,10 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
 struct MachModule {
     #[pin]
     _device: CharDevice<MachDevice>,
+    #[pin]
+    _format: MachOFormat,
     _published: Published,
+    _commpage: CommPageGuard,
     _debug: DebugFiles,
     _events: ProcessEvents<Mach>,
     _text: TextGuard,
@@ -71,8 +77,11 @@ impl kernel::InPlaceModule for MachModule {
                 _text: TextGuard::new(),
                 _events: ProcessEvents::new(mach.clone())?,
                 _debug: DebugFiles::new(&mach)?,
+                _commpage: CommPageGuard::new()?,
                 _published: Published::new(mach.clone())?,
+                // From here on there can be users, so nothing after the device may fail.
                 _device <- CharDevice::new(c"mach", mach.clone()),
+                _format <- MachOFormat::new(),
                 mach,
             }? Error))
         })

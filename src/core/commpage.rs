@@ -1,9 +1,106 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commpage. Placeholder.
+//! The commpage: a page of facts about the machine, at the same address in every task.
+//!
+//! There is one page for the whole module, filled when it is loaded. The loader maps it from the
+//! file of a new task; a forked child maps it anew from its own, as the mapping is not inherited
+//! (ABI lifecycle §4, loader §8).
+//!
+//! Locks: none; the page does not change.
 
-use kernel::{mm::virt::VmaNew, prelude::*};
+mod image;
 
-pub(super) fn map(_vma: &VmaNew) -> Result {
-    Err(ENODEV)
+use self::image::{
+    Capability,
+    Facts, //
+};
+use crate::linux::{
+    cpu,
+    global::{
+        Global,
+        Published, //
+    },
+    page::{
+        file_offset,
+        filled_page, //
+    },
+};
+use kernel::{
+    bindings,
+    mm::virt::VmaNew,
+    page::{
+        Page,
+        PAGE_SIZE, //
+    },
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The features that a program may find in the commpage, with what the kernel calls them.
+const FEATURES: &[(u32, Capability)] = &[
+    (bindings::X86_FEATURE_MMX, Capability::MMX),
+    (bindings::X86_FEATURE_XMM, Capability::SSE),
+    (bindings::X86_FEATURE_XMM2, Capability::SSE2),
+    (bindings::X86_FEATURE_XMM3, Capability::SSE3),
+    (bindings::X86_FEATURE_SSSE3, Capability::SUPPLEMENTAL_SSE3),
+    (bindings::X86_FEATURE_LM, Capability::BITS64),
+    (bindings::X86_FEATURE_XMM4_1, Capability::SSE4_1),
+    (bindings::X86_FEATURE_XMM4_2, Capability::SSE4_2),
+    (bindings::X86_FEATURE_AES, Capability::AES),
+    (bindings::X86_FEATURE_AVX, Capability::AVX1_0),
+    (bindings::X86_FEATURE_RDRAND, Capability::RDRAND),
+    (bindings::X86_FEATURE_F16C, Capability::F16C),
+    (bindings::X86_FEATURE_ERMS, Capability::ENFSTRG),
+    (bindings::X86_FEATURE_FMA, Capability::FMA),
+    (bindings::X86_FEATURE_AVX2, Capability::AVX2_0),
+    (bindings::X86_FEATURE_BMI1, Capability::BMI1),
+    (bindings::X86_FEATURE_BMI2, Capability::BMI2),
+    (bindings::X86_FEATURE_RTM, Capability::RTM),
+    (bindings::X86_FEATURE_HLE, Capability::HLE),
+    (bindings::X86_FEATURE_ADX, Capability::ADX),
+    (bindings::X86_FEATURE_RDSEED, Capability::RDSEED),
+    (bindings::X86_FEATURE_SGX, Capability::SGX),
+];
+
+/// The page, while the module is loaded.
+static PAGE: Global<CommPage> = Global::new();
+
+/// A filled commpage.
+struct CommPage(Page);
+
+/// While it exists, tasks can map the commpage.
+pub(crate) struct CommPageGuard(#[allow(dead_code)] Published<CommPage>);
+
+impl CommPageGuard {
+    /// Makes the page. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        let capabilities = FEATURES
+            .iter()
+            .filter(|(feature, _)| cpu::has(*feature))
+            .fold(Capability::NONE, |all, (_, capability)| {
+                all.and(*capability)
+            });
+        let contents = image::contents(&Facts {
+            capabilities,
+            cache_line: cpu::cache_line_size(),
+            cpus: cpu::online(),
+            memory: cpu::memory_size(),
+        });
+        let page = filled_page(&contents)?;
+        Ok(Self(PAGE.publish(Arc::new(CommPage(page), GFP_KERNEL)?)?))
+    }
+}
+
+/// `mmap(2)` of the file of a task: the commpage, all of it, shared and never to be written.
+///
+/// Fails with `EINVAL` for anything else.
+pub(super) fn map(vma: &VmaNew) -> Result {
+    let page = PAGE.get().ok_or(ENODEV)?;
+    if file_offset(vma) != 0 || vma.end().wrapping_sub(vma.start()) != PAGE_SIZE {
+        return Err(EINVAL);
+    }
+    vma.try_clear_maywrite()?;
+    vma.set_dontcopy();
+    vma.set_dontexpand();
+    vma.set_mixedmap().vm_insert_page(vma.start(), &page.0)
 }

@@ -40,6 +40,7 @@ pub(crate) use self::{
         TrapArg, //
     },
     chardev::MachDevice,
+    commpage::CommPageGuard,
     debug::DebugFiles,
     lifecycle::PreparedExec,
     mach::{

@@ -45,7 +45,7 @@ pub(crate) fn online() -> u32 {
 
 /// Bytes of memory that the kernel can use.
 pub(crate) fn memory_size() -> u64 {
-    let mut info: bindings::sysinfo = pin_init::zeroed();
+    let mut info = bindings::sysinfo::default();
     // SAFETY: The structure is valid for writing.
     unsafe { bindings::si_meminfo(&mut info) };
     // CAST: `unsigned long` has 64 bits.

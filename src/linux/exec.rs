@@ -13,7 +13,6 @@
 
 use core::marker::PhantomData;
 use kernel::{
-    bindings,
     error::to_result,
     fs::File,
     prelude::*,
@@ -68,7 +67,8 @@ unsafe impl<T: BinaryFormat> Send for FormatRegistration<T> {}
 unsafe impl<T: BinaryFormat> Sync for FormatRegistration<T> {}
 
 impl<T: BinaryFormat> FormatRegistration<T> {
-    /// Registers the format, to be tried after the kernel's own.
+    /// Registers the format, to be tried after the kernel's own. Fails with `EBUSY`, and only if
+    /// there is another registration.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // INVARIANT: registered and stored below, or not made at all.
@@ -78,7 +78,7 @@ impl<T: BinaryFormat> FormatRegistration<T> {
                     load_binary: Some(load_binary::<T>),
                     ..pin_init::zeroed()
                 };
-                if FORMAT.load(Acquire) != core::ptr::null_mut() {
+                if !FORMAT.load(Acquire).is_null() {
                     return Err(EBUSY);
                 }
                 FORMAT.store(slot, Release);

@@ -4,14 +4,20 @@
 
 pub(crate) mod bindings;
 pub(crate) mod chardev;
+pub(crate) mod cpu;
 pub(crate) mod debugfs;
 pub(crate) mod events;
+pub(crate) mod exec;
+pub(crate) mod exec_file;
 pub(crate) mod fifo;
 pub(crate) mod files;
 pub(crate) mod global;
 pub(crate) mod module;
+pub(crate) mod new_image;
+pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod queue;
+pub(crate) mod random;
 pub(crate) mod slot;
 pub(crate) mod task_work;
 pub(crate) mod thread_table;

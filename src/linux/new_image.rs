@@ -28,6 +28,11 @@ use kernel::{
 
 use super::bindings as shim;
 
+pub(crate) use super::bindings::{
+    PROT_NONE,
+    PROT_READ, //
+};
+
 /// A range of user addresses.
 #[derive(Clone, Copy)]
 pub(crate) struct UserRange {
@@ -124,11 +129,17 @@ impl NewImage<'_> {
             if random {
                 (*task).flags |= bindings::PF_RANDOMIZE;
             }
-            // The bits that say which signals are ours to block are those of the client's
-            // suspend requests.
             shim::setup_new_exec(self.bprm);
             random
         }
+    }
+
+    /// Lets the stack grow to `bytes` at least, as far as the hard limit allows. To be called
+    /// before [`set_up`](Self::set_up), which leaves room for it.
+    pub(crate) fn want_stack(&mut self, bytes: usize) {
+        // SAFETY: By the type invariants. The limit becomes the process's when the image starts.
+        let limit = unsafe { &mut (*self.bprm).rlim_stack };
+        limit.rlim_cur = limit.rlim_cur.max(bytes.min(limit.rlim_max));
     }
 
     /// Moves the stack with the argument strings to end at `top`, or a little below, without
@@ -151,12 +162,12 @@ impl NewImage<'_> {
     ) -> Result<usize> {
         let (address, fixed) = match place {
             Place::Anywhere => (0, 0),
-            Place::Free(address) => (address, bindings::MAP_FIXED_NOREPLACE),
-            Place::Over(address) => (address, bindings::MAP_FIXED),
+            Place::Free(address) => (address, shim::MAP_FIXED_NOREPLACE),
+            Place::Over(address) => (address, shim::MAP_FIXED),
         };
         let sharing = match sharing {
-            Sharing::Private => bindings::MAP_PRIVATE,
-            Sharing::Shared => bindings::MAP_SHARED,
+            Sharing::Private => shim::MAP_PRIVATE,
+            Sharing::Shared => shim::MAP_SHARED,
         };
         let (file, offset) = file.map_or((ptr::null_mut(), 0), |(f, offset)| (f.as_ptr(), offset));
 
@@ -186,7 +197,7 @@ impl NewImage<'_> {
     /// for this call alone, which is harmless only because nothing can ever be put there.
     pub(crate) fn reserve_page_zero(&mut self, len: usize) -> Result {
         let privilege = RawIo::lend()?;
-        self.map(None, Place::Free(0), len, bindings::PROT_NONE, Sharing::Private)?;
+        self.map(None, Place::Free(0), len, PROT_NONE, Sharing::Private)?;
         drop(privilege);
 
         let mm = current_mm();
@@ -238,7 +249,7 @@ impl NewImage<'_> {
     }
 
     /// Blocks the signals whose bits are set in `set`; bit 0 is signal 1.
-    pub(crate) fn block_signals(&mut self, set: u64) {
+    pub(crate) fn block_signals(&mut self, set: usize) {
         let mut set = bindings::sigset_t { sig: [set] };
         // SAFETY: The set is valid; the old one is not wanted. Changes the current thread only.
         unsafe {
@@ -255,7 +266,8 @@ impl NewImage<'_> {
 
     /// Bytes of the string at `address` with its terminator, as it was copied from the caller.
     pub(crate) fn string_len(&self, address: usize) -> Result<usize> {
-        const MAX: isize = bindings::MAX_ARG_STRLEN as isize;
+        /// `MAX_ARG_STRLEN`.
+        const MAX: isize = 32 * PAGE_SIZE as isize;
 
         // SAFETY: The address is checked.
         let len = unsafe { bindings::strnlen_user(ptr::without_provenance(address), MAX) };
@@ -351,4 +363,3 @@ impl Drop for RawIo {
         }
     }
 }
-

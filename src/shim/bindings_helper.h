@@ -5,5 +5,6 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/binfmts.h>
+#include <linux/mman.h>
 
 #include "shim.h"

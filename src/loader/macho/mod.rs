@@ -26,18 +26,18 @@ pub(crate) use self::{
         Role, //
     },
     plan::{
-        Entry,
-        ImagePlan, //
+        ImagePlan,
+        Range, //
     },
     reject::Reject,
-    segment::{
-        Prot,
-        Segment, //
-    },
+    segment::Segment,
 };
 
 #[cfg(test)]
-pub(crate) use self::plan::MAX_SEGMENTS;
+pub(crate) use self::{
+    plan::MAX_SEGMENTS,
+    segment::Prot, //
+};
 
 /// Bytes of a page, of the file as of memory.
 pub(crate) const PAGE_SIZE: u64 = 4096;

@@ -75,13 +75,12 @@ pub(crate) struct Range {
 ///
 /// After [`parse`](Self::parse) returned `Ok`: no two segments overlap; `span` covers all of them
 /// but [`page_zero`](Self::page_zero), has only user addresses and is not empty; `header` and, if
-/// it is an address, `entry` lie in a segment, `entry` in an executable one; a `Program` has a
-/// dynamic linker or an entry address, a `Dylinker` has an entry address and no `page_zero`.
-pub(crate) struct ImagePlan<'a> {
+/// it is an address, `entry` lie in a segment, `entry` in an executable one; a `Program` names a
+/// dynamic linker or has an entry address, a `Dylinker` has an entry address and no `page_zero`.
+pub(crate) struct ImagePlan {
     segments: [Segment; MAX_SEGMENTS],
     count: usize,
     entry: Option<Entry>,
-    dylinker: Option<&'a CStr>,
     all_image_info: Option<Range>,
     header: u64,
     span: Range,
@@ -89,13 +88,12 @@ pub(crate) struct ImagePlan<'a> {
     file_size: u64,
 }
 
-impl<'a> ImagePlan<'a> {
+impl ImagePlan {
     /// A plan of nothing, to be filled by [`parse`](Self::parse).
     pub(crate) const EMPTY: Self = Self {
         segments: [Segment::EMPTY; MAX_SEGMENTS],
         count: 0,
         entry: None,
-        dylinker: None,
         all_image_info: None,
         header: 0,
         span: Range { start: 0, size: 0 },
@@ -104,15 +102,16 @@ impl<'a> ImagePlan<'a> {
     };
 
     /// Fills an [`EMPTY`](Self::EMPTY) plan from a file of `file_size` bytes, of which `bytes` are
-    /// header and load commands ([`Header::len`] of them).
+    /// header and load commands ([`Header::len`] of them). Returns the absolute path of the
+    /// dynamic linker that the image wants.
     ///
     /// The plan is large, so it is filled in place. It is not to be used after an error.
-    pub(crate) fn parse(
+    pub(crate) fn parse<'a>(
         &mut self,
         bytes: &'a [u8],
         file_size: u64,
         role: Role,
-    ) -> Result<(), Reject> {
+    ) -> Result<Option<&'a CStr>, Reject> {
         let header = probe(bytes, role)?;
         let commands = bytes
             .get(size_of::<MachHeader64>()..header.len())
@@ -120,177 +119,18 @@ impl<'a> ImagePlan<'a> {
 
         self.slidable = header.slidable;
         self.file_size = file_size;
-        for command in Commands::new(commands, header.ncmds) {
-            self.command(&command?, &header)?;
-        }
-
-        self.check_placement(&header)?;
-        self.check_entry(&header)
-    }
-
-    fn command(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
-        match command.cmd {
-            LC_SEGMENT_64 => self.segment(command, header),
-            LC_SEGMENT => Err(Reject::WrongWidthSegment),
-            LC_UNIXTHREAD => self.thread(command),
-            LC_MAIN => self.main(command, header),
-            LC_LOAD_DYLINKER => self.load_dylinker(command, header),
-            LC_ENCRYPTION_INFO | LC_ENCRYPTION_INFO_64 => {
-                match command.view::<EncryptionInfoCommand>()?.cryptid.get() {
-                    0 => Ok(()),
-                    _ => Err(Reject::Encrypted),
-                }
-            }
-            // The rest is for dynamic linkers and debuggers.
-            _ => Ok(()),
-        }
-    }
-
-    fn segment(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
-        let raw: &SegmentCommand64 = command.view()?;
-        let info = find_section(command, raw.nsects.get(), b"__all_image_info")?;
-        let Some(segment) = Segment::parse(raw, self.file_size)? else {
-            return Ok(());
+        let commands = Commands::new(commands, header.ncmds);
+        let mut parser = Parser {
+            plan: self,
+            header,
+            dylinker: None,
         };
-
-        if header.role == Role::Dylinker && segment.is_page_zero() {
-            return Err(Reject::PageZeroInDylinker);
+        for command in commands {
+            parser.command(&command?)?;
         }
-        if self.segments().iter().any(|other| other.overlaps(&segment)) {
-            return Err(Reject::SegmentsOverlap);
-        }
-        if let Some(info) = info.filter(|_| raw.segname.starts_with(b"__DATA\0")) {
-            let range = Range {
-                start: info.addr.get(),
-                size: info.size.get(),
-            };
-            let inside = range
-                .start
-                .checked_add(range.size)
-                .is_some_and(|end| range.start >= segment.vmaddr && end <= segment.end());
-            if !inside {
-                return Err(Reject::ImageInfoOutside);
-            }
-            self.all_image_info = Some(range);
-        }
-
-        *self
-            .segments
-            .get_mut(self.count)
-            .ok_or(Reject::TooManySegments)? = segment;
-        // OVERFLOW: `count` is less than `MAX_SEGMENTS`, as the look-up above succeeded.
-        self.count = self.count.saturating_add(1);
-        Ok(())
-    }
-
-    fn thread(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        let thread: &ThreadCommand64 = command.view().map_err(|_| Reject::BadThreadState)?;
-        if thread.flavor.get() != X86_THREAD_STATE64
-            || thread.count.get() != X86_THREAD_STATE64_COUNT
-            || command.len() != size_of::<ThreadCommand64>()
-        {
-            return Err(Reject::BadThreadState);
-        }
-        // Only the instruction pointer is honoured (ABI loader §4).
-        self.set_entry(Entry::Address(thread.state.rip.get()))
-    }
-
-    fn main(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
-        if header.role == Role::Dylinker {
-            return Err(Reject::MainInDylinker);
-        }
-        let main: &EntryPointCommand = command.view()?;
-        self.set_entry(Entry::Main {
-            offset: main.entryoff.get(),
-            stack_size: main.stacksize.get(),
-        })
-    }
-
-    fn set_entry(&mut self, entry: Entry) -> Result<(), Reject> {
-        match self.entry.replace(entry) {
-            None => Ok(()),
-            Some(_) => Err(Reject::DuplicateEntry),
-        }
-    }
-
-    fn load_dylinker(&mut self, command: &Command<'a>, header: &Header) -> Result<(), Reject> {
-        if header.role == Role::Dylinker {
-            return Err(Reject::NestedDylinker);
-        }
-        let raw: &DylinkerCommand = command.view()?;
-        let offset = raw.name.get() as usize;
-        if offset < size_of::<DylinkerCommand>() {
-            return Err(Reject::DylinkerNameOutside);
-        }
-        let name = command.tail(offset).ok_or(Reject::DylinkerNameOutside)?;
-        let name =
-            CStr::from_bytes_until_nul(name).map_err(|_| Reject::DylinkerNameUnterminated)?;
-        if !name.to_bytes().starts_with(b"/") {
-            return Err(Reject::DylinkerNameRelative);
-        }
-        match self.dylinker.replace(name) {
-            None => Ok(()),
-            Some(_) => Err(Reject::DuplicateDylinker),
-        }
-    }
-
-    /// Checks that the segments fit where they will be, and finds `span` and `header`.
-    fn check_placement(&mut self, header: &Header) -> Result<(), Reject> {
-        let (mut start, mut end) = (u64::MAX, 0);
-        for segment in self.segments() {
-            if segment.is_page_zero() {
-                if segment.vmsize > SPAN_MAX {
-                    return Err(Reject::PageZeroTooLarge);
-                }
-                continue;
-            }
-            if segment.end() > COMMPAGE_ADDRESS || (!self.slidable && segment.end() > FIXED_END) {
-                return Err(Reject::AddressTooHigh);
-            }
-            if !self.slidable && segment.vmaddr < FIXED_START {
-                return Err(Reject::AddressTooLow);
-            }
-            start = start.min(segment.vmaddr);
-            end = end.max(segment.end());
-        }
-
-        let size = end.checked_sub(start).ok_or(Reject::NoSegments)?;
-        if self.slidable && size > SPAN_MAX {
-            return Err(Reject::SpanTooLarge);
-        }
-        self.span = Range { start, size };
-
-        // OVERFLOW: a `usize` fits 64 bits.
-        let header_len = header.len() as u64;
-        self.header = self
-            .segments()
-            .iter()
-            .find(|segment| segment.filesize >= header_len && segment.fileoff == 0)
-            .ok_or(Reject::HeaderNotMapped)?
-            .vmaddr;
-        Ok(())
-    }
-
-    fn check_entry(&self, header: &Header) -> Result<(), Reject> {
-        let mut executable = self
-            .segments()
-            .iter()
-            .filter(|segment| segment.initprot.contains(Prot::EXECUTE));
-        let inside = match self.entry {
-            None => return Err(Reject::NoEntry),
-            Some(Entry::Address(address)) => executable.any(|s| s.has_address(address)),
-            Some(Entry::Main { offset, .. }) => {
-                if header.role == Role::Program && self.dylinker.is_none() {
-                    return Err(Reject::MainWithoutDylinker);
-                }
-                executable.any(|s| s.has_offset(offset))
-            }
-        };
-        if inside {
-            Ok(())
-        } else {
-            Err(Reject::EntryOutside)
-        }
+        parser.check_placement()?;
+        parser.check_entry()?;
+        Ok(parser.dylinker)
     }
 
     /// All segments that occupy addresses, in the order of the file.
@@ -306,6 +146,27 @@ impl<'a> ImagePlan<'a> {
     /// Addresses from the first segment, but `__PAGEZERO`, to the end of the last.
     pub(crate) fn span(&self) -> Range {
         self.span
+    }
+
+    /// Addresses from the first executable segment to the end of the last.
+    pub(crate) fn code(&self) -> Range {
+        self.extent(|segment| segment.initprot.contains(Prot::EXECUTE))
+    }
+
+    /// Addresses from the first writable segment to the end of the last.
+    pub(crate) fn data(&self) -> Range {
+        self.extent(|segment| segment.initprot.contains(Prot::WRITE))
+    }
+
+    fn extent(&self, of: impl Fn(&Segment) -> bool) -> Range {
+        let segments = || self.segments().iter().filter(|segment| of(segment));
+        let start = segments().map(|s| s.vmaddr).min().unwrap_or(0);
+        let end = segments().map(Segment::end).max().unwrap_or(0);
+        Range {
+            start,
+            // OVERFLOW: no segment ends before it starts.
+            size: end.saturating_sub(start),
+        }
     }
 
     /// Whether the image may be placed anywhere; otherwise it lies where its segments say.
@@ -334,11 +195,10 @@ impl<'a> ImagePlan<'a> {
         }
     }
 
-    /// Absolute path of the dynamic linker.
-    pub(crate) fn dylinker(&self) -> Option<&'a CStr> {
-        self.dylinker
-    }
-
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "TASK_DYLD_INFO will ask for it")
+    )]
     /// Where a dynamic linker keeps its list of images, for debuggers (`TASK_DYLD_INFO`).
     pub(crate) fn all_image_info(&self) -> Option<Range> {
         self.all_image_info
@@ -347,5 +207,190 @@ impl<'a> ImagePlan<'a> {
     /// Bytes of the file that the plan was made from.
     pub(crate) fn file_size(&self) -> u64 {
         self.file_size
+    }
+}
+
+/// A plan in the making.
+struct Parser<'a, 'p> {
+    plan: &'p mut ImagePlan,
+    header: Header,
+    /// Path of the dynamic linker.
+    dylinker: Option<&'a CStr>,
+}
+
+impl<'a> Parser<'a, '_> {
+    fn command(&mut self, command: &Command<'a>) -> Result<(), Reject> {
+        match command.cmd {
+            LC_SEGMENT_64 => self.segment(command),
+            LC_SEGMENT => Err(Reject::WrongWidthSegment),
+            LC_UNIXTHREAD => self.thread(command),
+            LC_MAIN => self.main(command),
+            LC_LOAD_DYLINKER => self.load_dylinker(command),
+            LC_ENCRYPTION_INFO | LC_ENCRYPTION_INFO_64 => {
+                match command.view::<EncryptionInfoCommand>()?.cryptid.get() {
+                    0 => Ok(()),
+                    _ => Err(Reject::Encrypted),
+                }
+            }
+            // The rest is for dynamic linkers and debuggers.
+            _ => Ok(()),
+        }
+    }
+
+    fn segment(&mut self, command: &Command<'a>) -> Result<(), Reject> {
+        let raw: &SegmentCommand64 = command.view()?;
+        let info = find_section(command, raw.nsects.get(), b"__all_image_info")?;
+        let Some(segment) = Segment::parse(raw, self.plan.file_size)? else {
+            return Ok(());
+        };
+
+        if self.header.role == Role::Dylinker && segment.is_page_zero() {
+            return Err(Reject::PageZeroInDylinker);
+        }
+        if self
+            .plan
+            .segments()
+            .iter()
+            .any(|other| other.overlaps(&segment))
+        {
+            return Err(Reject::SegmentsOverlap);
+        }
+        if let Some(info) = info.filter(|_| raw.segname.starts_with(b"__DATA\0")) {
+            let range = Range {
+                start: info.addr.get(),
+                size: info.size.get(),
+            };
+            let inside = range
+                .start
+                .checked_add(range.size)
+                .is_some_and(|end| range.start >= segment.vmaddr && end <= segment.end());
+            if !inside {
+                return Err(Reject::ImageInfoOutside);
+            }
+            self.plan.all_image_info = Some(range);
+        }
+
+        *self
+            .plan
+            .segments
+            .get_mut(self.plan.count)
+            .ok_or(Reject::TooManySegments)? = segment;
+        // OVERFLOW: `count` is less than `MAX_SEGMENTS`, as the look-up above succeeded.
+        self.plan.count = self.plan.count.saturating_add(1);
+        Ok(())
+    }
+
+    fn thread(&mut self, command: &Command<'a>) -> Result<(), Reject> {
+        let thread: &ThreadCommand64 = command.view().map_err(|_| Reject::BadThreadState)?;
+        if thread.flavor.get() != X86_THREAD_STATE64
+            || thread.count.get() != X86_THREAD_STATE64_COUNT
+            || command.len() != size_of::<ThreadCommand64>()
+        {
+            return Err(Reject::BadThreadState);
+        }
+        // Only the instruction pointer is honoured (ABI loader §4).
+        self.set_entry(Entry::Address(thread.state.rip.get()))
+    }
+
+    fn main(&mut self, command: &Command<'a>) -> Result<(), Reject> {
+        if self.header.role == Role::Dylinker {
+            return Err(Reject::MainInDylinker);
+        }
+        let main: &EntryPointCommand = command.view()?;
+        self.set_entry(Entry::Main {
+            offset: main.entryoff.get(),
+            stack_size: main.stacksize.get(),
+        })
+    }
+
+    fn set_entry(&mut self, entry: Entry) -> Result<(), Reject> {
+        match self.plan.entry.replace(entry) {
+            None => Ok(()),
+            Some(_) => Err(Reject::DuplicateEntry),
+        }
+    }
+
+    fn load_dylinker(&mut self, command: &Command<'a>) -> Result<(), Reject> {
+        if self.header.role == Role::Dylinker {
+            return Err(Reject::NestedDylinker);
+        }
+        let raw: &DylinkerCommand = command.view()?;
+        let offset = raw.name.get() as usize;
+        if offset < size_of::<DylinkerCommand>() {
+            return Err(Reject::DylinkerNameOutside);
+        }
+        let name = command.tail(offset).ok_or(Reject::DylinkerNameOutside)?;
+        let name =
+            CStr::from_bytes_until_nul(name).map_err(|_| Reject::DylinkerNameUnterminated)?;
+        if !name.to_bytes().starts_with(b"/") {
+            return Err(Reject::DylinkerNameRelative);
+        }
+        match self.dylinker.replace(name) {
+            None => Ok(()),
+            Some(_) => Err(Reject::DuplicateDylinker),
+        }
+    }
+
+    /// Checks that the segments fit where they will be, and finds `span` and `header`.
+    fn check_placement(&mut self) -> Result<(), Reject> {
+        let (mut start, mut end) = (u64::MAX, 0);
+        for segment in self.plan.segments() {
+            if segment.is_page_zero() {
+                if segment.vmsize > SPAN_MAX {
+                    return Err(Reject::PageZeroTooLarge);
+                }
+                continue;
+            }
+            if segment.end() > COMMPAGE_ADDRESS
+                || (!self.plan.slidable && segment.end() > FIXED_END)
+            {
+                return Err(Reject::AddressTooHigh);
+            }
+            if !self.plan.slidable && segment.vmaddr < FIXED_START {
+                return Err(Reject::AddressTooLow);
+            }
+            start = start.min(segment.vmaddr);
+            end = end.max(segment.end());
+        }
+
+        let size = end.checked_sub(start).ok_or(Reject::NoSegments)?;
+        if self.plan.slidable && size > SPAN_MAX {
+            return Err(Reject::SpanTooLarge);
+        }
+        self.plan.span = Range { start, size };
+
+        // OVERFLOW: a `usize` fits 64 bits.
+        let header_len = self.header.len() as u64;
+        self.plan.header = self
+            .plan
+            .segments()
+            .iter()
+            .find(|segment| segment.filesize >= header_len && segment.fileoff == 0)
+            .ok_or(Reject::HeaderNotMapped)?
+            .vmaddr;
+        Ok(())
+    }
+
+    fn check_entry(&self) -> Result<(), Reject> {
+        let mut executable = self
+            .plan
+            .segments()
+            .iter()
+            .filter(|segment| segment.initprot.contains(Prot::EXECUTE));
+        let inside = match self.plan.entry {
+            None => return Err(Reject::NoEntry),
+            Some(Entry::Address(address)) => executable.any(|s| s.has_address(address)),
+            Some(Entry::Main { offset, .. }) => {
+                if self.header.role == Role::Program && self.dylinker.is_none() {
+                    return Err(Reject::MainWithoutDylinker);
+                }
+                executable.any(|s| s.has_offset(offset))
+            }
+        };
+        if inside {
+            Ok(())
+        } else {
+            Err(Reject::EntryOutside)
+        }
     }
 }

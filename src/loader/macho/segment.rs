@@ -23,6 +23,8 @@ pub(crate) struct Prot(u8);
 impl Prot {
     /// No access.
     pub(crate) const NONE: Self = Self(0);
+    /// `VM_PROT_WRITE`.
+    pub(crate) const WRITE: Self = Self(2);
     /// `VM_PROT_EXECUTE`.
     pub(crate) const EXECUTE: Self = Self(4);
     const ALL: Self = Self(7);

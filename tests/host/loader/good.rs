@@ -18,7 +18,11 @@ fn a_static_program_is_planned_as_it_says() {
         assert_eq!(plan.span().start, TEXT);
         assert_eq!(plan.span().size, 0x6000);
         assert_eq!(plan.page_zero().unwrap().vmsize, TEXT);
-        assert_eq!(plan.dylinker(), None);
+        assert_eq!((plan.code().start, plan.code().size), (TEXT, 0x2000));
+        assert_eq!(
+            (plan.data().start, plan.data().size),
+            (TEXT + 0x2000, 0x3000)
+        );
         assert_eq!(plan.stack_size(), 0);
         assert_eq!(plan.all_image_info(), None);
 
@@ -53,22 +57,20 @@ fn a_dynamic_program_names_its_linker_and_stack() {
     let mut image = Image::dynamic();
     image.commands.pop();
     image.commands.push(main(0x1ff0, 0x80_0000));
-    parse(&image.bytes(), image.file_size, Role::Program, |plan| {
-        assert_eq!(plan.dylinker().unwrap().to_bytes(), b"/usr/lib/dyld");
+    let dylinker = parse(&image.bytes(), image.file_size, Role::Program, |plan| {
         assert_eq!(plan.entry_address(), None);
         assert_eq!(plan.stack_size(), 0x80_0000);
-    })
-    .unwrap();
+    });
+    assert_eq!(dylinker.unwrap().unwrap(), "/usr/lib/dyld");
 }
 
 #[test]
 fn an_old_dynamic_program_may_have_a_thread() {
     let image = Image::program().and(dylinker(b"/usr/lib/dyld\0"));
-    parse(&image.bytes(), image.file_size, Role::Program, |plan| {
-        assert!(plan.dylinker().is_some());
+    let dylinker = parse(&image.bytes(), image.file_size, Role::Program, |plan| {
         assert_eq!(plan.entry_address(), Some(TEXT + 0x1000));
-    })
-    .unwrap();
+    });
+    assert_eq!(dylinker.unwrap().unwrap(), "/usr/lib/dyld");
 }
 
 #[test]

@@ -211,10 +211,10 @@ pub fn parse(
     bytes: &[u8],
     file_size: u64,
     role: Role,
-    look: impl FnOnce(&ImagePlan<'_>),
-) -> Result<(), Reject> {
+    look: impl FnOnce(&ImagePlan),
+) -> Result<Option<String>, Reject> {
     let mut plan = Box::new(ImagePlan::EMPTY);
-    plan.parse(bytes, file_size, role)?;
+    let dylinker = plan.parse(bytes, file_size, role)?;
     look(&plan);
-    Ok(())
+    Ok(dylinker.map(|path| path.to_str().unwrap_or("not UTF-8").into()))
 }
