@@ -7,7 +7,7 @@
 # writes their places to build/env. Then scripts/enter.sh steps into the tool
 # root, same paths, and calls make again; there scripts/build.mk has the rules.
 
-GOALS := all modules run test shell clippy fmt fmtcheck doc rust-analyzer \
+GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-analyzer \
 	host-test host-programs vm-programs demo
 
 .DEFAULT_GOAL := all
@@ -36,7 +36,7 @@ clean:
 	rm -rf build rust-project.json
 
 help:
-	@sed 's/^# \{0,1\}//' scripts/help.txt
+	@cat scripts/help.txt
 
 # The inner make runs jobs side by side, the outer one must not.
 .NOTPARALLEL:

@@ -15,8 +15,9 @@ JOBS ?= $(shell nproc)
 FLAVOUR ?= amd64
 
 Q := $(if $(filter 1,$(V)),,@)
-# Silent about directories, loud about results.
-KBUILD := $(MAKE) --no-print-directory -C $(KDIR) M=$(TOP) -j$(JOBS) \
+# A kernel made by clang takes modules made by clang only.
+LLVM := $(if $(shell grep -x CONFIG_CC_IS_CLANG=y $(KDIR)/include/config/auto.conf),LLVM=1)
+KBUILD := $(MAKE) --no-print-directory -C $(KDIR) M=$(TOP) -j$(JOBS) $(LLVM) \
 	$(if $(W),W=$(W)) $(if $(V),V=$(V)) CONFIG_DEBUG_INFO_BTF_MODULES=
 
 INITRAMFS_EXTRA :=
@@ -49,6 +50,9 @@ clippy:
 
 RUST_ROOTS := $(wildcard src/lib.rs macros/lib.rs tests/host/*.rs tests/abi/*.rs)
 RUSTFMT := rustfmt --edition 2021 --config-path $(KDIR)/.rustfmt.toml
+
+shellcheck:
+	$(Q)shellcheck -x -S warning scripts/*.sh .ci/run
 
 fmt:
 	$(Q)$(RUSTFMT) $(RUST_ROOTS)
@@ -107,7 +111,7 @@ HOST_RS := $(wildcard tests/host/*.rs tests/abi/*.rs)
 HOST_BIN := $(patsubst tests/%.rs,$(B)/host/%,$(HOST_RS))
 HOST_SCRIPTS := $(wildcard tests/host/*.sh tests/host/*.py tests/abi/*.sh tests/abi/*.py)
 
-$(B)/host/libzerocopy.rlib: $(KDIR)/rust/zerocopy/src/lib.rs
+$(B)/host/libzerocopy.rlib: $(KDIR)/rust/zerocopy/src/lib.rs $(B)/env
 	@mkdir -p $(@D)
 	@echo "  RUSTC [H] $@"
 	$(Q)RUSTC_BOOTSTRAP=1 CARGO_PKG_VERSION=0.8.54 rustc --edition 2021 -O \

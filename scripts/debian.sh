@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034  # variables for the scripts that include this
 #
 # Where Debian packages come from: the mirror, and an apt of our own whose
 # lists and sources are private, so that the machine's own stay as they are.

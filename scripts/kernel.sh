@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034  # variables for the scripts that include this
 #
 # The kernel: Debian's stock image with its source, configured and prepared the
 # way it was built, so that a module made here loads into the image unmodified.
@@ -17,8 +18,10 @@ KERNEL_SPACE=3000
 # find_kernel: the newest prepared kernel of the flavour, if there is one.
 find_kernel() {
 	local dir
-	for dir in $(ls -d "$CACHE/kernel-$SERIES."*"-$FLAVOUR" 2>/dev/null | sort -rV); do
-		if [ -e "$dir/.ready" ] && [ "$(cat "$dir/.ready")" = "$(tools_key)" ]; then
+	for dir in $(ls -d "$CACHE/kernel-$SERIES."*"-$FLAVOUR-$TOOLS_KEY" 2>/dev/null |
+		sort -rV); do
+		if [ -e "$dir/.ready" ]; then
+			touch "$dir/.ready"
 			KTREE=$dir/tree
 			KREL=$(cat "$dir/release")
 			KIMAGE=${KIMAGE:-$dir/vmlinuz}
@@ -27,11 +30,6 @@ find_kernel() {
 		fi
 	done
 	return 1
-}
-
-# tools_key: changes whenever a prepared tree would no longer fit the tools.
-tools_key() {
-	echo "${ROOT:-host}"
 }
 
 # use_kdir: a tree of the user's own (KDIR=).
@@ -168,9 +166,9 @@ make_kernel() {
 	need_space "$CACHE" $KERNEL_SPACE
 	open_apt "$CACHE/.tmp.apt"
 	choose_kernel
-	dir=$CACHE/kernel-$(echo "$VERSION" | tr : _)-$FLAVOUR
+	dir=$CACHE/kernel-$(echo "$VERSION" | tr : _)-$FLAVOUR-$TOOLS_KEY
 	debs=$CACHE/.tmp.debs
-	if [ -e "$dir/.ready" ] && [ "$(cat "$dir/.ready")" = "$(tools_key)" ]; then
+	if [ -e "$dir/.ready" ]; then
 		say "$KREL is still the newest $SERIES kernel on offer"
 		rm -rf "$APT"
 		find_kernel
@@ -191,7 +189,7 @@ make_kernel() {
 	step "preparing the kernel tree for Rust modules (1 to 3 minutes)" \
 		prepare_tree "$dir" ||
 		die "the kernel tree could not be prepared; see $CACHE/failed.log."
-	# The stamp is last, and says for which tools the tree is.
-	tools_key > "$dir/.new" && mv "$dir/.new" "$dir/.ready"
+	touch "$dir/.ready"
+	prune kernel
 	find_kernel
 }

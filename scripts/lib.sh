@@ -100,3 +100,14 @@ take_lock() {
 	trap interrupted INT TERM HUP
 	rm -rf --one-file-system "$CACHE"/.tmp.* "$CACHE"/.log.*
 }
+
+# prune KIND: remove roots or kernels that no checkout has used for a month;
+# each use touches the stamp.
+prune() {
+	local stamp
+	find "$CACHE" -mindepth 2 -maxdepth 2 -path "$CACHE/$1-*/.ready" -mtime +30 |
+		while read -r stamp; do
+			say "removing ${stamp%/.ready}, unused for a month"
+			rm -rf --one-file-system "${stamp%/.ready}"
+		done
+}

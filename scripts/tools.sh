@@ -13,9 +13,10 @@ busybox-static ca-certificates"
 # MiB that a root takes, with the downloads while it is made.
 ROOT_SPACE=3500
 
-# choose_tools: decide between this machine and a root of our own.
+# choose_tools: decide between this machine and a root of our own. A prepared
+# kernel tree belongs to the tools that prepared it, which TOOLS_KEY names.
 choose_tools() {
-	local host=root key
+	local host=root
 	# shellcheck disable=SC1091
 	[ "$(. /etc/os-release 2>/dev/null; echo "${ID-}${VERSION_ID-}")" != debian13 ] ||
 		host=host
@@ -23,10 +24,11 @@ choose_tools() {
 	TOOLS=${TOOLS:-$host}
 	case $TOOLS in
 	host)
-		ROOT= ;;
+		ROOT=
+		TOOLS_KEY=host ;;
 	root)
-		key=$(echo "trixie $PACKAGES" | sha256sum | cut -c1-10)
-		ROOT=$CACHE/root-$key ;;
+		TOOLS_KEY=$(echo "trixie $PACKAGES" | sha256sum | cut -c1-10)
+		ROOT=$CACHE/root-$TOOLS_KEY ;;
 	*)
 		die "TOOLS=$TOOLS is neither 'root' (a Debian trixie root in the" \
 			"cache) nor 'host' (the tools of this machine)." ;;
@@ -52,7 +54,7 @@ missing_commands() {
 
 tools_ready() {
 	if [ "$TOOLS" = root ]; then
-		[ -e "$ROOT/.ready" ]
+		[ -e "$ROOT/.ready" ] && touch "$ROOT/.ready"
 	elif [ -n "${KDIR:-}" ]; then
 		[ -z "$(missing_commands)" ]
 	else
@@ -95,8 +97,6 @@ make_root() {
 		step "installing mmdebstrap" host_install mmdebstrap debian-archive-keyring ||
 		die "mmdebstrap could not be installed; it makes the tool root. Repair" \
 			"that with: apt-get install mmdebstrap debian-archive-keyring"
-	# A root of another package list has no use any more.
-	rm -rf --one-file-system "$CACHE"/root-??????????
 	# The machine's proxy settings; http_proxy and friends pass by themselves.
 	while read -r line; do
 		apt_options+=("--aptopt=$line")
@@ -107,6 +107,7 @@ make_root() {
 			bootstrap "$mirror" "$tmp" "${apt_options[@]}"; then
 			touch "$tmp/.ready"
 			mv "$tmp" "$ROOT"
+			prune root
 			return
 		fi
 	done
