@@ -56,7 +56,8 @@ run)
 	else
 		dmesg -c >/dev/null
 		cd /demo || exit
-		{ ./run-demo </dev/null 2>&1; echo $? >/tmp/status; } | sed -u 's/^/| /'
+		{ ./run-demo </dev/null 2>&1; echo $? >/tmp/status; } |
+			while IFS= read -r line; do echo "| $line"; done
 		status=$(cat /tmp/status)
 		rmmod mach 2>&1 | sed 's/^/| /'
 		if [ "$status" != 0 ] || dmesg | grep -qE 'WARNING:|BUG:|Oops|leaked'; then

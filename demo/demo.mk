@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Mach-O programs, for `make run` and for the loader's tests. Part of
+# scripts/build.mk. clang and ld64.lld make them from C without any library;
+# relink.py makes static ones and dynamic linkers of what ld64.lld links.
+
+MACHO := $(B)/macho
+DEMO := $(B)/initramfs-extra/demo
+
+MACHO_CC := clang --target=x86_64-apple-macos11
+MACHO_CFLAGS := -std=gnu17 -O2 -g0 -ffreestanding -fno-stack-protector -fno-jump-tables \
+	-mno-red-zone -Wall -Wextra -Werror -Idemo/lib -I$(MACHO) -MMD -MP
+MACHO_LD := $(shell command -v ld64.lld || command -v ld64.lld-19 || \
+	echo $(dir $(realpath $(shell command -v ld.lld)))ld64.lld)
+MACHO_LDFLAGS := -arch x86_64 -platform_version macos 11 11 -headerpad 0x200
+MACHO_RUNTIME := $(MACHO)/lib/runtime.o $(MACHO)/lib/mach.o
+MACHO_START := $(MACHO)/lib/entry.o $(MACHO)/lib/start.o $(MACHO_RUNTIME)
+
+$(MACHO)/mach_abi.h: scripts/gen-abi-header scripts/abi_data.py $(wildcard abi/*.csv)
+	@mkdir -p $(@D)
+	$(Q)scripts/gen-abi-header -o $@
+
+$(MACHO)/%.o: demo/%.c demo/demo.mk | $(MACHO)/mach_abi.h
+	@mkdir -p $(@D)
+	@echo "  CC [O] $@"
+	$(Q)$(MACHO_CC) $(MACHO_CFLAGS) -c -o $@ $<
+
+$(MACHO)/%.o: demo/%.S demo/demo.mk
+	@mkdir -p $(@D)
+	@echo "  AS [O] $@"
+	$(Q)$(MACHO_CC) -c -o $@ $<
+
+# $(call macho-link,program,objects,further flags): what runs under dyld
+macho-link = $(MACHO_LD) $(MACHO_LDFLAGS) $(3) -o $(1) $(2)
+
+# $(call macho-static,program,objects,further flags)
+macho-static = $(call macho-link,$(1).linked,$(2),-e _start $(3)) && \
+	demo/relink.py static $(1).linked $(1)
+
+# $(call macho-dylinker,program,objects,further flags)
+macho-dylinker = $(call macho-link,$(1).linked,$(2),-e _start -pie $(3)) && \
+	demo/relink.py dylinker $(1).linked $(1)
+
+$(MACHO)/hello: $(MACHO)/hello.o $(MACHO_START) demo/relink.py
+	@echo "  LD [O] $@"
+	$(Q)$(call macho-static,$@,$(filter %.o,$^),-pie)
+
+$(MACHO)/dyld: $(MACHO)/dyld.o $(MACHO_START) demo/relink.py
+	@echo "  LD [O] $@"
+	$(Q)$(call macho-dylinker,$@,$(filter %.o,$^))
+
+$(MACHO)/dynamic: $(MACHO)/dynamic.o $(MACHO_RUNTIME)
+	@echo "  LD [O] $@"
+	$(Q)$(call macho-link,$@,$^,-e _main -pie -dylinker_install_name /demo/dyld)
+
+DEMO_FILES := $(addprefix $(DEMO)/,run-demo hello dyld dynamic)
+INITRAMFS_EXTRA += $(DEMO_FILES)
+
+$(DEMO)/run-demo: demo/run-demo
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+$(DEMO)/%: $(MACHO)/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+-include tests/macho/macho.mk
+-include $(wildcard $(MACHO)/*.d $(MACHO)/lib/*.d)
