@@ -2,6 +2,7 @@
 /*
  * How a trap is entered: numbers, arguments, results, and the descriptor it goes
  * through.
+ * time limit: 180 s
  */
 #define _GNU_SOURCE
 #include <errno.h>

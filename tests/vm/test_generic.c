@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The small traps: identity, self ports, and what a program asks at its start. */
+/*
+ * The small traps: identity, self ports, and what a program asks at its start.
+ * time limit: 180 s
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,7 @@
 /*
  * mach_msg within one thread: what a message carries, what its rights become,
  * and every way to be refused, in the order in which the checks are made.
+ * time limit: 400 s
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Names and rights: allocate, insert_right, mod_refs, deallocate. */
+/*
+ * Names and rights: allocate, insert_right, mod_refs, deallocate.
+ * time limit: 300 s
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>

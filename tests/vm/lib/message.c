@@ -165,7 +165,8 @@ void bootstrap_set(name_t port, int disposition)
 	REQUIRE_RET(rpc.reply.result, KERN_SUCCESS);
 }
 
-name_t bootstrap_get(void)
+/* Returns the reply's code, and the port when that is 0. */
+static int32_t get_bootstrap(name_t *port)
 {
 	union {
 		struct message message;
@@ -187,13 +188,29 @@ name_t bootstrap_get(void)
 	memcpy(rpc.request.ndr, native_ndr, sizeof(native_ndr));
 	rpc.request.which = TASK_BOOTSTRAP_PORT;
 	task_rpc(&rpc.message, sizeof(rpc.request), 0, MSG_TASK_GET_SPECIAL_PORT);
-	if (rpc.reply.header.size == sizeof(rpc.reply)) {
-		if (rpc.reply.result == MIG_BAD_ID)
-			SKIP("the task port does not serve task_get_special_port");
-		FATAL("task_get_special_port: %d %s", rpc.reply.result, code_name(rpc.reply.result));
-	}
+	if (rpc.reply.header.size == sizeof(rpc.reply))
+		return rpc.reply.result;
 	REQUIRE_EQ(rpc.answer.header.size, 40);
 	REQUIRE_EQ(rpc.answer.header.bits & MSGH_COMPLEX, MSGH_COMPLEX);
 	REQUIRE_EQ(rpc.answer.descriptors, 1);
-	return rpc.answer.port.name;
+	*port = rpc.answer.port.name;
+	return 0;
+}
+
+name_t bootstrap_get(void)
+{
+	name_t port = MACH_PORT_NULL;
+	int32_t result = get_bootstrap(&port);
+
+	if (result == MIG_BAD_ID)
+		SKIP("the task port does not serve task_get_special_port");
+	REQUIRE_RET(result, KERN_SUCCESS);
+	return port;
+}
+
+bool bootstrap_is_served(void)
+{
+	name_t port;
+
+	return get_bootstrap(&port) != MIG_BAD_ID;
 }

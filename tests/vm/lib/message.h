@@ -107,5 +107,6 @@ struct mig_reply {
  */
 void bootstrap_set(name_t port, int disposition);
 name_t bootstrap_get(void);
+bool bootstrap_is_served(void);
 
 #endif
