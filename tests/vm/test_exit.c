@@ -22,10 +22,7 @@
 #include "mach.h"
 #include "message.h"
 #include "process.h"
-
-#define SEND		MACH_PORT_RIGHT_SEND
-#define RECEIVE		MACH_PORT_RIGHT_RECEIVE
-#define DEAD_NAME	MACH_PORT_RIGHT_DEAD_NAME
+#include "short_rights.h"
 
 /* Ways to end */
 

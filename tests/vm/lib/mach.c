@@ -78,6 +78,11 @@ name_t reply_port(void)
 	return (name_t)trap(NR_mach_reply_port, 0);
 }
 
+long fork_wait(void)
+{
+	return trap(NR_fork_wait_for_child, 0);
+}
+
 name_t self(void)
 {
 	if (!self_name)

@@ -38,6 +38,7 @@ name_t task_self(void);
 name_t thread_self(void);
 name_t host_self(void);
 name_t reply_port(void);
+long fork_wait(void);
 
 /* Traps on rights, first with any target name, then on the caller's own task. */
 long port_allocate_in(name_t target, int right, void *name);

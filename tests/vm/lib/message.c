@@ -84,6 +84,40 @@ long send_id(name_t remote, int disposition, int32_t id)
 	return msg_send(&message, HEADER_SIZE);
 }
 
+const int send_dispositions[SEND_DISPOSITIONS] = {
+	MOVE_SEND, MOVE_SEND_ONCE, COPY_SEND, MAKE_SEND, MAKE_SEND_ONCE,
+};
+
+int carried_right(int disposition)
+{
+	if (disposition == MOVE_SEND_ONCE || disposition == MAKE_SEND_ONCE)
+		return MOVE_SEND_ONCE;
+	return disposition ? MOVE_SEND : 0;
+}
+
+name_t name_for(name_t port, int disposition)
+{
+	switch (disposition) {
+	case MOVE_SEND_ONCE:
+		return new_send_once(port);
+	case MOVE_SEND:
+	case COPY_SEND:
+		REQUIRE_RET(insert_right(port, port, MAKE_SEND), KERN_SUCCESS);
+		return port;
+	default:
+		return port;
+	}
+}
+
+long send_with_reply(name_t remote, int remote_disposition, name_t local,
+		     int local_disposition, int32_t id)
+{
+	struct message message;
+
+	message_init(&message, MSGH_BITS(remote_disposition, local_disposition), remote, local, id);
+	return msg_send(&message, HEADER_SIZE);
+}
+
 long receive_id(name_t port)
 {
 	struct message message;

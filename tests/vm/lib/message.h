@@ -75,6 +75,18 @@ long msg_receive_blocking(struct message *message, name_t port);
 /* A message of header only to @remote, without a reply right. */
 long send_id(name_t remote, int disposition, int32_t id);
 
+/* The same with @local as the reply right. */
+long send_with_reply(name_t remote, int remote_disposition, name_t local,
+		     int local_disposition, int32_t id);
+
+/* The dispositions that a header's rights may have */
+#define SEND_DISPOSITIONS	5u
+extern const int send_dispositions[SEND_DISPOSITIONS];
+/* What a receiver holds of a right that was sent by @disposition. */
+int carried_right(int disposition);
+/* A name that has what @disposition takes from the port received at @port. */
+name_t name_for(name_t port, int disposition);
+
 /*
  * Receives what is there now and returns its id, or the failure as a
  * mach_msg_return_t.
