@@ -173,6 +173,31 @@ TEST(no_option_does_nothing)
 	CHECK(is_poison(&message, sizeof(message)));
 }
 
+/* Options without effect: the library's own bits, importance, quality of service */
+TEST(options_without_effect)
+{
+	static const uint32_t options[] = {
+		0x20, 0x40, 0x200, 0x400, 0x2000, 0x10000, 0x20000, 0x40000, 0x80000, 0x100000,
+		0x200000, 0x400000, 0x800000, 0xfb0000,
+	};
+	name_t port;
+
+	mach_open();
+	port = new_port();
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		struct message message;
+
+		message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 5);
+		CHECK_RET(mach_msg(&message, MACH_SEND_MSG | options[i], HEADER_SIZE + 4, 0, 0, 0), 0);
+		poison(&message, sizeof(message));
+		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT | options[i], 0,
+				   HEADER_SIZE + 12, port, 0), 0);
+		CHECK_EQ(message.header.id, 5);
+		CHECK_EQ(message.header.size, HEADER_SIZE + 4);
+		CHECK_EQ(trailer_of(&message)->size, 8);
+	}
+}
+
 TEST(send_and_receive_in_one_call)
 {
 	struct message out, in;

@@ -30,6 +30,27 @@ TEST(queue_limit_is_five)
 	CHECK_NO_MESSAGE(port);
 }
 
+/* Options of the kernel's own senders are dropped. */
+TEST(users_do_not_get_past_the_limit)
+{
+	static const uint32_t options[] = { 0x10000, 0x20000, 0x80000, 0x400000, 0x4f0000, 0xa0 };
+	name_t port;
+
+	mach_open();
+	port = new_port();
+	fill_queue(port);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		struct message message;
+
+		message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 5);
+		CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT | options[i], HEADER_SIZE, 0,
+				   0, 0), MACH_SEND_TIMED_OUT);
+	}
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(receive_id(port), i);
+	CHECK_NO_MESSAGE(port);
+}
+
 TEST(send_timeout_waits)
 {
 	struct message message;

@@ -68,6 +68,42 @@ TEST(receive_timeout)
 	CHECK_RET(msg_receive_blocking(&message, port), 0);
 }
 
+/* Waiting on behalf of a destination is for special reply ports only. */
+TEST(sync_wait_needs_a_special_reply_port)
+{
+	struct message message;
+	struct mach_msg_overwrite_args arguments = {
+		.msg = &message,
+		.option = MACH_RCV_MSG | MACH_RCV_TIMEOUT | MACH_RCV_SYNC_WAIT,
+		.recv_size = sizeof(message),
+	};
+
+	mach_open();
+	arguments.rcv_name = unused_name();
+	CHECK_RET(mach_msg_args(&arguments), MACH_RCV_INVALID_NAME);
+	arguments.rcv_name = new_port();
+	CHECK_RET(mach_msg_args(&arguments), MACH_RCV_INVALID_NOTIFY);
+	/* Also when there is a message */
+	CHECK_RET(send_id(arguments.rcv_name, MAKE_SEND, 5), 0);
+	arguments.notify = host_self();
+	CHECK_RET(mach_msg_args(&arguments), MACH_RCV_INVALID_NOTIFY);
+	CHECK_EQ(receive_id(arguments.rcv_name), 5);
+}
+
+TEST(room_without_end)
+{
+	struct message message;
+	name_t port;
+
+	mach_open();
+	port = new_port();
+	for (uint32_t room = 0xfffffff0; room; room++) {
+		CHECK_RET(send_id(port, MAKE_SEND, 5), 0);
+		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, room, port, 0), 0);
+		CHECK_EQ(message.header.id, 5);
+	}
+}
+
 TEST(receive_from_an_empty_set)
 {
 	struct message message;
