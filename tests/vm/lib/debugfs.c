@@ -2,10 +2,8 @@
 #define _GNU_SOURCE
 #include "debugfs.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -85,41 +83,21 @@ bool wait_until_no_objects(unsigned int limit_ms, char *why, size_t size)
 	}
 }
 
-/*
- * A trap's line has its name as one word and ends with two numbers, the calls
- * and the errors.
- */
+/* A line is number, name, subsystem or "-", calls, errors. */
 bool read_trap_counts(const char *trap_name, struct trap_counts *counts)
 {
 	FILE *file = fopen(TRAPS, "re");
-	char line[512];
+	char line[512], name[128], subsystem[64];
 	bool found = false;
 
 	if (!file)
 		return false;
 	while (!found && fgets(line, sizeof(line), file)) {
-		unsigned long long number[2] = { 0, 0 };
-		int numbers = 0;
-		bool named = false;
-		char *rest = NULL;
-
-		for (char *word = strtok_r(line, " \t\n", &rest); word;
-		     word = strtok_r(NULL, " \t\n", &rest)) {
-			char *end;
-			unsigned long long value = strtoull(word, &end, 10);
-
-			named |= !strcmp(word, trap_name);
-			if (named && isdigit((unsigned char)word[0]) && !*end) {
-				number[0] = number[1];
-				number[1] = value;
-				numbers++;
-			}
-		}
-		if (named && numbers >= 2) {
-			counts->calls = number[0];
-			counts->errors = number[1];
-			found = true;
-		}
+		if (sscanf(line, "%*s %127s %63s %llu %llu", name, subsystem, &counts->calls,
+			   &counts->errors) != 4)
+			continue;
+		counts->built = strcmp(subsystem, "-") != 0;
+		found = !strcmp(name, trap_name);
 	}
 	fclose(file);
 	return found;

@@ -20,6 +20,7 @@ struct object_counts {
 };
 
 struct trap_counts {
+	bool built;		/* some subsystem answers it */
 	unsigned long long calls;
 	unsigned long long errors;
 };
