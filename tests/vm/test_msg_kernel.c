@@ -126,16 +126,17 @@ TEST(bootstrap_request_that_is_malformed)
 		struct mig_reply reply;
 	} rpc;
 	static const uint32_t sizes[] = { 24, 28, 32, 40, 52, 400 };
+	static const int32_t selectors[] = { -1, 0, 100, 0x7fffffff, (int32_t)0x80000000 };
 	name_t reply;
 
 	mach_open();
 	bootstrap_set(new_port(), MAKE_SEND);
 	reply = reply_port();
 	/* A selector that is none */
-	for (int32_t which = -1; which < 20; which += 12) {
+	for (size_t i = 0; i < ARRAY_SIZE(selectors); i++) {
 		message_init(&rpc.message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), self(), reply,
 			     MSG_TASK_GET_SPECIAL_PORT);
-		rpc.request.which = which == -1 ? -1 : which == 11 ? 0x7fffffff : 0;
+		rpc.request.which = selectors[i];
 		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, 36, sizeof(rpc), reply, 0), 0);
 		CHECK_EQ(rpc.reply.header.size, 36);
 		CHECK_RET(rpc.reply.result, KERN_INVALID_ARGUMENT);
