@@ -41,6 +41,10 @@ macho-static = $(call macho-link,$(1).linked,$(2),-e _start $(3)) && \
 macho-dylinker = $(call macho-link,$(1).linked,$(2),-e _start -pie $(3)) && \
 	demo/relink.py dylinker $(1).linked $(1)
 
+# $(call macho-dynamic,program,objects,path of the dynamic linker,further flags)
+macho-dynamic = $(call macho-link,$(1).linked,$(2),-e _main $(4)) && \
+	demo/relink.py dynamic:$(3) $(1).linked $(1)
+
 $(MACHO)/hello: $(MACHO)/hello.o $(MACHO_START) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-static,$@,$(filter %.o,$^),-pie)
@@ -49,9 +53,9 @@ $(MACHO)/dyld: $(MACHO)/dyld.o $(MACHO_START) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-dylinker,$@,$(filter %.o,$^))
 
-$(MACHO)/dynamic: $(MACHO)/dynamic.o $(MACHO_RUNTIME)
+$(MACHO)/dynamic: $(MACHO)/dynamic.o $(MACHO_RUNTIME) demo/relink.py
 	@echo "  LD [O] $@"
-	$(Q)$(call macho-link,$@,$^,-e _main -pie -dylinker_install_name /demo/dyld)
+	$(Q)$(call macho-dynamic,$@,$(filter %.o,$^),/demo/dyld,-pie)
 
 DEMO_FILES := $(addprefix $(DEMO)/,run-demo hello dyld dynamic)
 INITRAMFS_EXTRA += $(DEMO_FILES)

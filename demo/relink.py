@@ -1,10 +1,12 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Make a static program or a dynamic linker of a program linked by ld64.lld.
+"""Make other kinds of images of a program linked by ld64.lld.
 
-    relink.py static|dylinker INPUT OUTPUT
+    relink.py static INPUT OUTPUT		a static program
+    relink.py dylinker INPUT OUTPUT		a dynamic linker
+    relink.py dynamic:PATH INPUT OUTPUT		a program for the dynamic linker PATH
 
-ld64.lld links nothing but what runs under dyld. What a static program has
+ld64.lld links nothing but what runs under /usr/lib/dyld. What a static program has
 instead of LC_LOAD_DYLINKER and LC_MAIN is one LC_UNIXTHREAD that holds the entry
 address; a dynamic linker has another file type besides, LC_ID_DYLINKER, and no
 __PAGEZERO. Nobody relocates such images, so they must not need it. Link with
@@ -55,8 +57,15 @@ def thread(entry):
                        X86_THREAD_STATE64, THREAD_WORDS, *state)
 
 
-def relink(kind, image):
-    """The image as a static program or dynamic linker."""
+def dylinker_path(path):
+    """An LC_LOAD_DYLINKER that names `path`."""
+    name = path.encode() + b"\0"
+    name += b"\0" * (-(12 + len(name)) % 8)
+    return struct.pack("<3I", LC_LOAD_DYLINKER, 12 + len(name), 12) + name
+
+
+def relink(kind, path, image):
+    """The image as `kind` says."""
     header = list(HEADER.unpack_from(image))
     if header[0] != MH_MAGIC_64 or header[3] != MH_EXECUTE:
         fail("the input is not a 64-bit program")
@@ -78,15 +87,18 @@ def relink(kind, image):
                 continue
         if number == LC_LOAD_DYLINKER and kind == "dylinker":
             command = struct.pack("<I", LC_ID_DYLINKER) + command[4:]
-        elif number in DROPPED:
+        elif number == LC_LOAD_DYLINKER and kind == "dynamic":
+            command = dylinker_path(path)
+        elif number in DROPPED and kind != "dynamic":
             continue
         kept.append(command)
     if base is None or entry is None:
         fail("the program has no text or no entry")
-    kept.append(thread(base + entry))
+    if kind != "dynamic":
+        kept.append(thread(base + entry))
+        header[6] &= ~(MH_DYLDLINK | MH_TWOLEVEL)
 
     header[4], header[5] = len(kept), sum(map(len, kept))
-    header[6] &= ~(MH_DYLDLINK | MH_TWOLEVEL)
     if kind == "dylinker":
         header[3] = MH_DYLINKER
         header[6] &= ~MH_PIE
@@ -97,10 +109,12 @@ def relink(kind, image):
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("static", "dylinker"):
-        fail("usage: relink.py static|dylinker INPUT OUTPUT")
-    kind, source, target = sys.argv[1:]
-    pathlib.Path(target).write_bytes(relink(kind, pathlib.Path(source).read_bytes()))
+    kind, _, path = sys.argv[1].partition(":") if len(sys.argv) == 4 else ("", "", "")
+    if kind not in ("static", "dylinker", "dynamic") or (kind == "dynamic") != bool(path):
+        fail("usage: relink.py static|dylinker|dynamic:PATH INPUT OUTPUT")
+    source, target = sys.argv[2:]
+    image = pathlib.Path(source).read_bytes()
+    pathlib.Path(target).write_bytes(relink(kind, path, image))
     pathlib.Path(target).chmod(0o755)
 
 

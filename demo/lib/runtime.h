@@ -28,7 +28,7 @@ int run(const struct startup *startup);
 
 /* rax rbx rcx rdx rdi rsi rbp r8 … r15 at the first instruction. */
 #define INITIAL_REGISTERS 15
-extern uint64_t initial_registers[INITIAL_REGISTERS];
+extern unsigned long initial_registers[INITIAL_REGISTERS];
 
 /* Takes apart the stack that starts at @stack. */
 struct startup read_stack(const uint64_t *stack);

@@ -16,10 +16,12 @@ use self::image::{
 };
 use crate::linux::{
     cpu,
+    exec::current_image_is_ours,
     global::{
         Global,
         Published, //
     },
+    new_image::map_shared_page,
     page::{
         file_offset,
         filled_page, //
@@ -27,6 +29,7 @@ use crate::linux::{
 };
 use kernel::{
     bindings,
+    fs::File,
     mm::virt::VmaNew,
     page::{
         Page,
@@ -62,6 +65,9 @@ const FEATURES: &[(u32, Capability)] = &[
     (bindings::X86_FEATURE_SGX, Capability::SGX),
 ];
 
+/// Where the commpage lies (ABI loader §8; XNU `_COMM_PAGE64_BASE_ADDRESS`).
+pub(crate) const COMMPAGE_ADDRESS: usize = 0x7fff_ffe0_0000;
+
 /// The page, while the module is loaded.
 static PAGE: Global<CommPage> = Global::new();
 
@@ -88,6 +94,17 @@ impl CommPageGuard {
         });
         let page = filled_page(&contents)?;
         Ok(Self(PAGE.publish(Arc::new(CommPage(page), GFP_KERNEL)?)?))
+    }
+}
+
+/// Maps the commpage into a forked child that runs a Mach-O program, from `file`, its own: the
+/// mapping of its parent was not inherited.
+///
+/// A child that has put something else there keeps that, and one for which there is no memory goes
+/// on without.
+pub(super) fn map_for_child(file: &File) {
+    if current_image_is_ours() {
+        let _ = map_shared_page(file, COMMPAGE_ADDRESS);
     }
 }
 

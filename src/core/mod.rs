@@ -40,7 +40,10 @@ pub(crate) use self::{
         TrapArg, //
     },
     chardev::MachDevice,
-    commpage::CommPageGuard,
+    commpage::{
+        CommPageGuard,
+        COMMPAGE_ADDRESS, //
+    },
     debug::DebugFiles,
     lifecycle::PreparedExec,
     mach::{

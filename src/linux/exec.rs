@@ -20,6 +20,7 @@ use kernel::{
         ordering::{Acquire, Release},
         Atomic, //
     },
+    task::Task,
     types::{
         NotThreadSafe,
         Opaque, //
@@ -104,6 +105,15 @@ impl<T: BinaryFormat> PinnedDrop for FormatRegistration<T> {
         unsafe { shim::unregister_binfmt(self.format.get()) };
         FORMAT.store(core::ptr::null_mut(), Release);
     }
+}
+
+/// Whether the program that the current process runs was loaded by this module.
+pub(crate) fn current_image_is_ours() -> bool {
+    // SAFETY: The current process has an address space, and keeps it; the field does not change
+    // once the program runs.
+    let format = unsafe { (*(*Task::current_raw()).mm).__bindgen_anon_1.binfmt };
+    // A process without the format's program has another one.
+    format == FORMAT.load(Acquire).cast()
 }
 
 /// # Safety

@@ -160,33 +160,7 @@ impl NewImage<'_> {
         prot: u32,
         sharing: Sharing,
     ) -> Result<usize> {
-        let (address, fixed) = match place {
-            Place::Anywhere => (0, 0),
-            Place::Free(address) => (address, shim::MAP_FIXED_NOREPLACE),
-            Place::Over(address) => (address, shim::MAP_FIXED),
-        };
-        let sharing = match sharing {
-            Sharing::Private => shim::MAP_PRIVATE,
-            Sharing::Shared => shim::MAP_SHARED,
-        };
-        let (file, offset) = file.map_or((ptr::null_mut(), 0), |(f, offset)| (f.as_ptr(), offset));
-
-        // SAFETY: The file, if any, is valid. All else is checked.
-        let mapped = unsafe {
-            bindings::vm_mmap(
-                file,
-                address,
-                len,
-                prot as usize,
-                (fixed | sharing) as usize,
-                offset as usize,
-            )
-        };
-        // CAST: Errors are returned as the last 4095 addresses, which are never mapped.
-        match i32::try_from(mapped as isize) {
-            Ok(errno @ -4095..=-1) => Err(Error::from_errno(errno)),
-            _ => Ok(mapped),
-        }
+        map(file, place, len, prot, sharing)
     }
 
     /// Keeps the addresses from 0 to `len` unused for ever: they are mapped without any access,
@@ -313,6 +287,56 @@ impl NewImage<'_> {
             bindings::start_thread(registers, entry, stack);
         }
     }
+}
+
+/// Maps into the current process, see [`NewImage::map`].
+fn map(
+    file: Option<(&File, u64)>,
+    place: Place,
+    len: usize,
+    prot: u32,
+    sharing: Sharing,
+) -> Result<usize> {
+    let (address, fixed) = match place {
+        Place::Anywhere => (0, 0),
+        Place::Free(address) => (address, shim::MAP_FIXED_NOREPLACE),
+        Place::Over(address) => (address, shim::MAP_FIXED),
+    };
+    let sharing = match sharing {
+        Sharing::Private => shim::MAP_PRIVATE,
+        Sharing::Shared => shim::MAP_SHARED,
+    };
+    let (file, offset) = file.map_or((ptr::null_mut(), 0), |(f, offset)| (f.as_ptr(), offset));
+
+    // SAFETY: The file, if any, is valid. All else is checked.
+    let mapped = unsafe {
+        bindings::vm_mmap(
+            file,
+            address,
+            len,
+            prot as usize,
+            (fixed | sharing) as usize,
+            offset as usize,
+        )
+    };
+    // CAST: Errors are returned as the last 4095 addresses, which are never mapped.
+    match i32::try_from(mapped as isize) {
+        Ok(errno @ -4095..=-1) => Err(Error::from_errno(errno)),
+        _ => Ok(mapped),
+    }
+}
+
+/// Maps the first page of `file` at `address` for reading, into the running program of the current
+/// process. Fails with `EEXIST` if something is mapped there.
+pub(crate) fn map_shared_page(file: &File, address: usize) -> Result {
+    map(
+        Some((file, 0)),
+        Place::Free(address),
+        PAGE_SIZE,
+        PROT_READ,
+        Sharing::Shared,
+    )?;
+    Ok(())
 }
 
 /// The address space of the current process, which has one.

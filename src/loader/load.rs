@@ -66,6 +66,8 @@ const STACK_RANDOM_MAX: u64 = (16 << 30) - (4 << 20);
 /// Bytes for the path of the program.
 const PATH_MAX: usize = bindings::PATH_MAX as usize;
 
+const _: () = assert!(COMMPAGE_ADDRESS == crate::core::COMMPAGE_ADDRESS as u64);
+
 /// Why a file is not loaded.
 enum Refusal {
     /// The file is not as it must be.

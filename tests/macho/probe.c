@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A static program that reports what it sees, or does what its first argument
+ * says:
+ *
+ *	wait		reports, and then waits for the end of standard input
+ *	exec FILE ARG…	executes FILE, with FILE ARG… as arguments
+ *	fork		reports what a child sees of the commpage
+ *	protect		tries to get at memory that is closed for ever
+ *	exit N		ends with status N
+ */
+#include "mach.h"
+#include "report.h"
+
+#define COMMPAGE 0x7fffffe00000ul
+
+/* To be found zero in spite of whatever was in memory or the file. */
+static volatile char zeroes[3 * 4096];
+
+/* Is there memory at @address that the kernel can read for us? */
+static bool readable(unsigned long address)
+{
+	/* The name of a file is looked at; that there is none does not matter. */
+	long result = CALL3(open, address, 0, 0);
+
+	return result != -14; /* EFAULT */
+}
+
+static void report_child(void)
+{
+	int status;
+	long pid = CALL0(fork);
+
+	if (!pid) {
+		say("before %x\n", readable(COMMPAGE));
+		trap(NR_get_api_version, 0);
+		say("after %x\n", readable(COMMPAGE));
+		if (readable(COMMPAGE))
+			say("child %s\n", (const char *)COMMPAGE);
+		leave(0);
+	}
+	CALL4(wait4, pid, &status, 0, 0);
+	say("status %x\n", status);
+}
+
+static void try_protect(void)
+{
+	int prot;
+
+	for (prot = 1; prot <= 4; prot <<= 1)
+		say("zero %x %ld\n", prot, CALL3(mprotect, 0, 4096, prot));
+	say("commpage %x %ld\n", 2, CALL3(mprotect, COMMPAGE, 4096, 3));
+}
+
+int run(const struct startup *startup)
+{
+	const char *what = startup->argc > 1 ? startup->argv[1] : "";
+	char byte;
+	size_t i;
+
+	if (equal(what, "exit"))
+		return (int)number(startup->argv[2]);
+	if (equal(what, "exec")) {
+		long result = CALL3(execve, startup->argv[2], startup->argv + 2, startup->envp);
+
+		say("exec %ld\n", result);
+		return 1;
+	}
+	mach_start(startup);
+	if (equal(what, "fork")) {
+		report_child();
+		return 0;
+	}
+	if (equal(what, "protect")) {
+		try_protect();
+		return 0;
+	}
+
+	for (i = 0; i < sizeof(zeroes); i++)
+		if (zeroes[i])
+			say("dirty zeroes %lx\n", i);
+	report(startup);
+	report_image("header", startup->header);
+	say("end\n");
+	if (equal(what, "wait"))
+		while (CALL3(read, 0, &byte, 1) > 0)
+			;
+	return 0;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From one image to another: ELF to Mach-O and back, and processes that die on the way. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "debugfs.h"
+#include "harness.h"
+#include "mach.h"
+#include "process.h"
+#include "program.h"
+
+#define PROBE "/macho/probe"
+
+static struct program program;
+
+static char *const no_env[] = { NULL };
+
+static long live_tasks(void)
+{
+	struct object_counts counts;
+
+	REQUIRE(read_object_counts(&counts));
+	for (size_t i = 0; i < counts.kinds; i++)
+		if (!strcmp(counts.kind[i].name, "tasks"))
+			return counts.kind[i].live;
+	FATAL("nothing is said of tasks");
+	return -1;
+}
+
+static void open_device(void)
+{
+	mach_open();
+	self();
+}
+
+TEST(task_of_an_elf_program_is_replaced)
+{
+	char *argv[] = { "probe", "wait", NULL };
+	long before = live_tasks();
+
+	program_start(&program, PROBE, argv, no_env, open_device);
+	CHECK_EQ(report_number(&program, "version"), 19);
+	CHECK_EQ(live_tasks(), before + 1);
+	program_finish(&program);
+	CHECK_HEX(program.status, 0);
+}
+
+/* An ELF program that has no task of its own */
+HELPER(idle)
+{
+	char byte;
+
+	write(1, "x\nend\n", 6);
+	return read(0, &byte, 1) != 0;
+}
+
+TEST(task_ends_when_an_elf_program_takes_over)
+{
+	char *argv[] = { "probe", "exec", (char *)program_path(), "@idle", NULL };
+	long before = live_tasks();
+
+	program_start(&program, PROBE, argv, no_env, NULL);
+	CHECK(strstr(program.text, "end\n") != NULL);
+	CHECK_EQ(live_tasks(), before);
+	program_finish(&program);
+	CHECK_HEX(program.status, 0);
+}
+
+/* An ELF program that makes itself a task */
+HELPER(opens)
+{
+	mach_open();
+	return get_api_version() == 19 && self() ? 0 : 1;
+}
+
+TEST(elf_program_after_a_mach_o_one_can_open_the_device)
+{
+	char *argv[] = { "probe", "exec", (char *)program_path(), "@opens", NULL };
+
+	program_run(&program, PROBE, argv, no_env, NULL);
+	CHECK_HEX(program.status, 0);
+}
+
+TEST(back_and_forth)
+{
+	/* Mach-O, Mach-O, ELF (busybox sh), Mach-O */
+	char *argv[] = {
+		"probe", "exec", PROBE, "exec", "/bin/sh", "-c",
+		"exec " PROBE " exit 9", NULL,
+	};
+	long before = live_tasks();
+
+	program_run(&program, PROBE, argv, no_env, NULL);
+	CHECK_HEX(program.status, 9 << 8);
+	CHECK_EQ(live_tasks(), before);
+}
+
+TEST(exec_that_fails_in_a_mach_o_program)
+{
+	char *argv[] = { "probe", "exec", "/nowhere", NULL };
+
+	program_run(&program, PROBE, argv, no_env, NULL);
+	CHECK_REPORT(&program, "exec", 0, "-2");
+	CHECK_HEX(program.status, 1 << 8);
+}
+
+static void *exec_in_thread(void *argument)
+{
+	execve(PROBE, argument, no_env);
+	_exit(99);
+}
+
+TEST(exec_by_another_thread)
+{
+	pthread_t thread;
+	char *argv[] = { "probe", "exec", PROBE, "exit", "3", NULL };
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		mach_open();
+		thread_self();
+		pthread_create(&thread, NULL, exec_in_thread, argv);
+		for (;;)
+			thread_self();
+	}
+	REQUIRE_EQ(waitpid(child, &status, 0), child);
+	CHECK_HEX(status, 3 << 8);
+}
+
+TEST_LIMIT(killed_at_any_moment_of_an_exec, 120)
+{
+	char *argv[] = { "probe", "exec", PROBE, "exec", "/macho/dynamic", NULL };
+	unsigned int seed = 1;
+	int status, fd;
+
+	for (int i = 0; i < 150; i++) {
+		pid_t child = fork();
+
+		REQUIRE(child >= 0);
+		if (!child) {
+			fd = open("/dev/null", O_WRONLY);
+			dup2(fd, 1);
+			mach_open();
+			self();
+			execve(PROBE, argv, no_env);
+			_exit(99);
+		}
+		usleep((unsigned int)rand_r(&seed) % 8000);
+		kill(child, SIGKILL);
+		REQUIRE_EQ(waitpid(child, &status, 0), child);
+		if (WIFSIGNALED(status))
+			CHECK_EQ(WTERMSIG(status), SIGKILL);
+		else
+			CHECK_HEX(status, 0);
+	}
+}
+
+static void few_descriptors(void)
+{
+	/* No number is free for the kernel's descriptor, as all stay open. */
+	struct rlimit limit = { 2, 2 };
+
+	dup2(1, 2);
+	close_range(2, ~0u, 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+TEST(no_free_descriptor_kills)
+{
+	char *argv[] = { "probe", NULL };
+
+	program_run(&program, PROBE, argv, no_env, few_descriptors);
+	CHECK(WIFSIGNALED(program.status));
+}
+
+TEST(kernel_descriptor_does_not_survive_exec)
+{
+	/* 3 is the lowest free number, and the shell of the next image sees it closed. */
+	char *argv[] = {
+		"probe", "exec", "/bin/sh", "-c", "ls -l /proc/self/fd | grep -c mach", NULL,
+	};
+
+	program_run(&program, PROBE, argv, no_env, NULL);
+	CHECK_EQ(program.text[0], '0');
+}
