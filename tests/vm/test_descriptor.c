@@ -46,7 +46,8 @@ static void check_slots(void *argument)
 		CHECK_EQ(fcntl(slots->fds[i], F_GETFD), slots->flags[i]);
 		if (can_compare_files()) {
 			CHECK(same_file(getpid(), slots->fds[0], getpid(), slots->fds[i]));
-			CHECK(!same_file(getpid(), slots->fds[i], slots->family.parent, slots->fds[i]));
+			CHECK(!same_file(getpid(), slots->fds[i], slots->family.parent,
+					 slots->fds[i]));
 		}
 		CHECK_EQ(fcntl(slots->fds[i], F_GETFL) & O_ACCMODE, O_RDWR);
 	}
@@ -180,11 +181,13 @@ static void use_passed(const struct passing *passing, int fd)
 			CHECK_EQ(self(), (name_t)result);
 		}
 	} else {
-		CHECK(result == -EINVAL || result == -ENXIO || result == -EPERM || result == -EBADF);
+		CHECK(result == -EINVAL || result == -ENXIO || result == -EPERM ||
+		      result == -EBADF);
 	}
 	mach_fd = fd;
 	/* Names of the passer must not work through it, whatever it answers. */
-	CHECK(mod_refs_in(passing->family.task, passing->family.port[0], RECEIVE, -1) != KERN_SUCCESS);
+	CHECK(mod_refs_in(passing->family.task, passing->family.port[0], RECEIVE,
+			  -1) != KERN_SUCCESS);
 	CHECK(send_id(passing->family.port[1], MAKE_SEND, 66) != 0);
 	mach_fd = own;
 }

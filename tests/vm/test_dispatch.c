@@ -138,7 +138,8 @@ TEST(pointers_that_cannot_be_read)
 
 			if (result != -EFAULT)
 				FAIL("%s(%#llx): %ld %s", t->name,
-				     (unsigned long long)bad_pointers[j], result, code_name(result));
+				     (unsigned long long)bad_pointers[j], result,
+				     code_name(result));
 		}
 	}
 }

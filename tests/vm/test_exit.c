@@ -322,7 +322,8 @@ TEST(self_ports_die_with_the_task)
 	CHECK_RET(deallocate_in(task, task), MACH_SEND_INVALID_DEST);
 	/* It answers messages. */
 	reply = new_port();
-	message_init(&message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), task, reply, MSG_NOBODY_SERVES);
+	message_init(&message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), task, reply,
+		     MSG_NOBODY_SERVES);
 	CHECK_RET(msg_send(&message, HEADER_SIZE), 0);
 	CHECK_EQ(receive_id(reply), MSG_NOBODY_SERVES + 100);
 

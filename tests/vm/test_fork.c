@@ -80,12 +80,14 @@ static void first_trap_receives(void *argument)
 {
 	struct message message;
 
-	CHECK_RET(msg_receive(&message, ((struct family *)argument)->port[1]), MACH_RCV_INVALID_NAME);
+	CHECK_RET(msg_receive(&message, ((struct family *)argument)->port[1]),
+		  MACH_RCV_INVALID_NAME);
 }
 
 static void first_trap_sends(void *argument)
 {
-	CHECK_RET(send_id(((struct family *)argument)->port[2], MAKE_SEND, 1), MACH_SEND_INVALID_DEST);
+	CHECK_RET(send_id(((struct family *)argument)->port[2], MAKE_SEND, 1),
+		  MACH_SEND_INVALID_DEST);
 }
 
 static void first_trap_is_reply_port(void *argument)
@@ -472,7 +474,8 @@ static void trap_in_a_pid_namespace(void *argument)
 	CHECK_RET(trap(NR_get_tracer, 1), 0);
 	port = new_port();
 	CHECK_RET(send_id(port, MAKE_SEND, 1), 0);
-	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TRAILER(TRAILER_AUDIT), 0, sizeof(message),
+	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TRAILER(TRAILER_AUDIT), 0,
+			   sizeof(message),
 			   port, 0), 0);
 	CHECK_EQ(trailer_of(&message)->audit[5], 1);
 }

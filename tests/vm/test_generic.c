@@ -356,7 +356,8 @@ TEST(closing_descriptor_takes_any_number)
 TEST(expand_without_vchroot_changes_nothing)
 {
 	static struct vchroot_expand_args arguments, same;
-	static const char *const paths[] = { "/", "", "/usr/bin/../lib", "relative", "/nowhere/at/all" };
+	static const char *const paths[] = { "/", "", "/usr/bin/../lib", "relative",
+					    "/nowhere/at/all" };
 	long result;
 
 	mach_open();

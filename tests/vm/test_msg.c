@@ -47,7 +47,8 @@ TEST(one_message)
 
 TEST(header_only_with_any_id)
 {
-	static const int32_t ids[] = { 0, 1, -1, 0x41, 0x47, 3409, -303, 0x7fffffff, (int32_t)0x80000000 };
+	static const int32_t ids[] = { 0, 1, -1, 0x41, 0x47, 3409, -303, 0x7fffffff,
+				      (int32_t)0x80000000 };
 	name_t port;
 
 	mach_open();
@@ -188,7 +189,8 @@ TEST(options_without_effect)
 		struct message message;
 
 		message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 5);
-		CHECK_RET(mach_msg(&message, MACH_SEND_MSG | options[i], HEADER_SIZE + 4, 0, 0, 0), 0);
+		CHECK_RET(mach_msg(&message, MACH_SEND_MSG | options[i], HEADER_SIZE + 4, 0, 0, 0),
+			  0);
 		poison(&message, sizeof(message));
 		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT | options[i], 0,
 				   HEADER_SIZE + 12, port, 0), 0);
@@ -206,7 +208,8 @@ TEST(send_and_receive_in_one_call)
 	mach_open();
 	port = new_port();
 	message_init(&out, MSGH_BITS(MAKE_SEND, 0), port, 0, 11);
-	CHECK_RET(mach_msg(&out, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE + 16, sizeof(out), port, 0), 0);
+	CHECK_RET(mach_msg(&out, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE + 16, sizeof(out), port,
+			   0), 0);
 	CHECK_EQ(out.header.id, 11);
 	CHECK_EQ(out.header.size, HEADER_SIZE + 16);
 	CHECK_HEX(out.header.local, port);
@@ -224,7 +227,8 @@ TEST(send_and_receive_in_one_call)
 	/* The one that was queued first comes first. */
 	CHECK_RET(send_id(port, MAKE_SEND, 13), 0);
 	message_init(&out, MSGH_BITS(MAKE_SEND, 0), port, 0, 14);
-	CHECK_RET(mach_msg(&out, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(out), port, 0), 0);
+	CHECK_RET(mach_msg(&out, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(out), port, 0),
+		  0);
 	CHECK_EQ(out.header.id, 13);
 	CHECK_EQ(receive_id(port), 14);
 }
@@ -238,7 +242,8 @@ TEST(failed_send_does_not_receive)
 	port = new_port();
 	CHECK_RET(send_id(port, MAKE_SEND, 1), 0);
 	message_init(&message, MSGH_BITS(COPY_SEND, 0), port, 0, 2);
-	CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(message), port, 0),
+	CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(message),
+			   port, 0),
 		  MACH_SEND_INVALID_DEST);
 	CHECK_EQ(message.header.id, 2);
 	CHECK_EQ(receive_id(port), 1);
@@ -252,7 +257,8 @@ TEST(sent_although_receiving_fails)
 	mach_open();
 	port = new_port();
 	message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 2);
-	CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(message), 0, 0),
+	CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(message), 0,
+			   0),
 		  MACH_RCV_INVALID_NAME);
 	CHECK_EQ(receive_id(port), 2);
 }
@@ -281,7 +287,8 @@ TEST(trailer_elements)
 		CHECK_RET(send_id(port, MAKE_SEND, 1), 0);
 		poison(&message, sizeof(message));
 		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT |
-				   MACH_RCV_TRAILER(elements[i].element), 0, HEADER_SIZE + size, port, 0), 0);
+				   MACH_RCV_TRAILER(elements[i].element), 0, HEADER_SIZE + size,
+				   port, 0), 0);
 		CHECK_EQ(message.header.size, HEADER_SIZE);
 		trailer = trailer_of(&message);
 		CHECK_EQ(trailer->type, 0);
@@ -337,6 +344,7 @@ TEST(trailer_must_fit)
 		CHECK_EQ(receive_id(port), 1);
 	}
 	CHECK_RET(send_id(port, MAKE_SEND, 1), 0);
-	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_TRAILER(TRAILER_AUDIT), 0,
+	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE |
+			   MACH_RCV_TRAILER(TRAILER_AUDIT), 0,
 			   HEADER_SIZE + 52, port, 0), 0);
 }

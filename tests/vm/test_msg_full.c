@@ -43,7 +43,8 @@ TEST(users_do_not_get_past_the_limit)
 		struct message message;
 
 		message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 5);
-		CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT | options[i], HEADER_SIZE, 0,
+		CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT | options[i],
+				   HEADER_SIZE, 0,
 				   0, 0), MACH_SEND_TIMED_OUT);
 	}
 	for (int i = 0; i < 5; i++)
@@ -200,7 +201,8 @@ TEST(combined_call_that_times_out_sending)
 	fill_queue(port);
 	message_init(&out, MSGH_BITS(MAKE_SEND, 0), port, 0, 3);
 	poison(&in, sizeof(in));
-	CHECK_RET(mach_msg_overwrite(&out, MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT, HEADER_SIZE,
+	CHECK_RET(mach_msg_overwrite(&out, MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT,
+				     HEADER_SIZE,
 				     sizeof(in), other, 0, &in), MACH_SEND_TIMED_OUT);
 	CHECK(is_poison(&in, sizeof(in)));
 	CHECK_HEX(out.header.bits, MSGH_BITS(MOVE_SEND, 0));

@@ -35,7 +35,8 @@ TEST(unknown_request_is_answered)
 			} rpc;
 			name_t port = kernel_ports[i].get(), reply = reply_port();
 
-			message_init(&rpc.message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), port, reply, ids[j]);
+			message_init(&rpc.message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), port,
+				     reply, ids[j]);
 			CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
 					   HEADER_SIZE, sizeof(rpc), reply, 1000), 0);
 			CHECK_HEX(rpc.reply.header.bits, MSGH_BITS(0, MOVE_SEND_ONCE));
@@ -65,12 +66,14 @@ TEST(kernel_answers_any_reply_right)
 	CHECK(!has_right(reply, SEND));
 	/* None, or a dead one: the answer is dropped */
 	CHECK_RET(send_with_reply(self(), COPY_SEND, 0, 0, MSG_NOBODY_SERVES), 0);
-	CHECK_RET(send_with_reply(self(), COPY_SEND, new_dead_name(), MOVE_SEND, MSG_NOBODY_SERVES), 0);
+	CHECK_RET(send_with_reply(self(), COPY_SEND, new_dead_name(), MOVE_SEND, MSG_NOBODY_SERVES),
+		  0);
 	/* A port of the kernel, which answers nothing */
 	CHECK_RET(send_with_reply(self(), COPY_SEND, host_self(), COPY_SEND, MSG_NOBODY_SERVES), 0);
 	/* A moved send right as the destination */
 	host_self();
-	CHECK_RET(send_with_reply(host_self(), MOVE_SEND, reply, MAKE_SEND_ONCE, MSG_NOBODY_SERVES), 0);
+	CHECK_RET(send_with_reply(host_self(), MOVE_SEND, reply, MAKE_SEND_ONCE, MSG_NOBODY_SERVES),
+		  0);
 	CHECK_EQ(receive_id(reply), MSG_NOBODY_SERVES + 100);
 }
 
@@ -82,7 +85,8 @@ TEST(kernel_port_takes_any_number_of_requests)
 	self();
 	reply = new_port();
 	for (int i = 0; i < 50; i++)
-		CHECK_RET(send_with_reply(self(), COPY_SEND, reply, MAKE_SEND_ONCE, MSG_NOBODY_SERVES), 0);
+		CHECK_RET(send_with_reply(self(), COPY_SEND, reply, MAKE_SEND_ONCE,
+					  MSG_NOBODY_SERVES), 0);
 	for (int i = 0; i < 50; i++)
 		CHECK_EQ(receive_id(reply), MSG_NOBODY_SERVES + 100);
 	CHECK_NO_MESSAGE(reply);
@@ -137,19 +141,22 @@ TEST(bootstrap_request_that_is_malformed)
 		message_init(&rpc.message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), self(), reply,
 			     MSG_TASK_GET_SPECIAL_PORT);
 		rpc.request.which = selectors[i];
-		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, 36, sizeof(rpc), reply, 0), 0);
+		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, 36, sizeof(rpc), reply, 0),
+			  0);
 		CHECK_EQ(rpc.reply.header.size, 36);
 		CHECK_RET(rpc.reply.result, KERN_INVALID_ARGUMENT);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		message_init(&rpc.message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), self(), reply,
 			     MSG_TASK_GET_SPECIAL_PORT);
-		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, sizes[i], sizeof(rpc), reply, 0), 0);
+		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, sizes[i], sizeof(rpc), reply,
+				   0), 0);
 		CHECK_EQ(rpc.reply.header.size, 36);
 		CHECK_RET(rpc.reply.result, MIG_BAD_ARGUMENTS);
 		message_init(&rpc.message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), self(), reply,
 			     MSG_TASK_SET_SPECIAL_PORT);
-		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, sizes[i], sizeof(rpc), reply, 0), 0);
+		CHECK_RET(mach_msg(&rpc, MACH_SEND_MSG | MACH_RCV_MSG, sizes[i], sizeof(rpc), reply,
+				   0), 0);
 		CHECK_EQ(rpc.reply.header.size, 36);
 		CHECK_RET(rpc.reply.result, MIG_BAD_ARGUMENTS);
 	}

@@ -58,8 +58,10 @@ TEST(receive_timeout)
 	CHECK(is_poison(&message, sizeof(message)));
 
 	/* A buffer that could not take anything does not matter. */
-	CHECK_RET(mach_msg(NULL, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 0, port, 0), MACH_RCV_TIMED_OUT);
-	CHECK_RET(mach_msg((void *)bad_pointers[8], MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 100, port, 1),
+	CHECK_RET(mach_msg(NULL, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 0, port, 0),
+		  MACH_RCV_TIMED_OUT);
+	CHECK_RET(mach_msg((void *)bad_pointers[8], MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 100, port,
+			   1),
 		  MACH_RCV_TIMED_OUT);
 	/* With a message there, the limit does not matter. */
 	CHECK_RET(send_id(port, MAKE_SEND, 4), 0);
@@ -128,7 +130,8 @@ TEST(receive_large_keeps_the_message)
 
 	for (uint32_t room = 0; room < HEADER_SIZE + 108; room++) {
 		poison(&message, sizeof(message));
-		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_TIMEOUT, 0, room, port, 0),
+		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_TIMEOUT, 0,
+				   room, port, 0),
 			  MACH_RCV_TOO_LARGE);
 		if (room >= 16) {
 			/* The size without the trailer, and nothing else */
@@ -139,7 +142,8 @@ TEST(receive_large_keeps_the_message)
 	}
 	for (uint32_t room = 0; room < HEADER_SIZE + 108; room++) {
 		poison(&message, sizeof(message));
-		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY |
+		CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE |
+				   MACH_RCV_LARGE_IDENTITY |
 				   MACH_RCV_TIMEOUT, 0, room, port, 0), MACH_RCV_TOO_LARGE);
 		if (room >= 16) {
 			CHECK_EQ(message.header.size, HEADER_SIZE + 100);
@@ -167,7 +171,8 @@ TEST(receive_large_keeps_the_order)
 	message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 1);
 	CHECK_RET(msg_send(&message, HEADER_SIZE + 100), 0);
 	CHECK_RET(send_id(port, MAKE_SEND, 2), 0);
-	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE, 0, 40, port, 0), MACH_RCV_TOO_LARGE);
+	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_LARGE, 0, 40, port, 0),
+		  MACH_RCV_TOO_LARGE);
 	CHECK_EQ(receive_id(port), 1);
 	CHECK_EQ(receive_id(port), 2);
 }
@@ -226,14 +231,16 @@ TEST(receive_into_unwritable_memory)
 	for (size_t room = 0; room < HEADER_SIZE + 48; room++) {
 		message_init(&message, MSGH_BITS(MAKE_SEND, MAKE_SEND), port, reply, 1);
 		CHECK_RET(msg_send(&message, HEADER_SIZE + 40), 0);
-		CHECK_RET(mach_msg(fault_at(&hole, room), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 1000, port, 0),
+		CHECK_RET(mach_msg(fault_at(&hole, room), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 1000,
+				   port, 0),
 			  MACH_RCV_INVALID_DATA);
 		CHECK(!has_right(reply, SEND));
 		CHECK_NO_MESSAGE(port);
 	}
 	message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 1);
 	CHECK_RET(msg_send(&message, HEADER_SIZE + 40), 0);
-	CHECK_RET(mach_msg(fault_at(&hole, HEADER_SIZE + 48), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, 1000, port, 0), 0);
+	CHECK_RET(mach_msg(fault_at(&hole, HEADER_SIZE + 48), MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
+			   1000, port, 0), 0);
 }
 
 TEST(receive_at_an_odd_address)
@@ -247,7 +254,8 @@ TEST(receive_at_an_odd_address)
 	for (size_t offset = 1; offset < 16; offset++) {
 		uint8_t out[64];
 
-		header = (struct header){ .bits = MSGH_BITS(MAKE_SEND, 0), .remote = port, .id = 3 };
+		header = (struct header){ .bits = MSGH_BITS(MAKE_SEND, 0), .remote = port,
+					 .id = 3 };
 		memcpy(out + offset, &header, sizeof(header));
 		CHECK_RET(mach_msg(out + offset, MACH_SEND_MSG, HEADER_SIZE, 0, 0, 0), 0);
 		poison(bytes, sizeof(bytes));
@@ -272,7 +280,8 @@ TEST(send_once_notification)
 	once = new_send_once(port);
 	CHECK_RET(deallocate(once), KERN_SUCCESS);
 	poison(&message, sizeof(message));
-	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT | MACH_RCV_TRAILER(TRAILER_AUDIT), 0,
+	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TIMEOUT |
+			   MACH_RCV_TRAILER(TRAILER_AUDIT), 0,
 			   sizeof(message), port, 0), 0);
 	CHECK_HEX(message.header.bits, MSGH_BITS(0, MOVE_SEND_ONCE));
 	CHECK_EQ(message.header.size, HEADER_SIZE);
@@ -298,7 +307,8 @@ TEST(no_senders_notification)
 		SKIP("request_notification is not built yet");
 	port = new_send_right();
 	notify = new_port();
-	CHECK_RET(request_notification(port, NOTIFY_NO_SENDERS, 0, notify, MAKE_SEND_ONCE, &previous),
+	CHECK_RET(request_notification(port, NOTIFY_NO_SENDERS, 0, notify, MAKE_SEND_ONCE,
+				       &previous),
 		  KERN_SUCCESS);
 	CHECK_HEX(previous, 0);
 	CHECK_NO_MESSAGE(notify);

@@ -42,13 +42,15 @@ TEST(send_too_large)
 	port = new_port();
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		message_init(&message, MSGH_BITS(MAKE_SEND, 0), port, 0, 1);
-		CHECK_RET(mach_msg(&message, MACH_SEND_MSG, sizes[i], 0, 0, 0), MACH_SEND_TOO_LARGE);
+		CHECK_RET(mach_msg(&message, MACH_SEND_MSG, sizes[i], 0, 0, 0),
+			  MACH_SEND_TOO_LARGE);
 		/* Before the message is looked at */
 		CHECK_RET(mach_msg(NULL, MACH_SEND_MSG, sizes[i], 0, 0, 0), MACH_SEND_TOO_LARGE);
 	}
 	CHECK_RET(mach_msg(NULL, MACH_SEND_MSG, 0xffffffff, 0, 0, 0), MACH_SEND_MSG_TOO_SMALL);
 	/* The largest that is allowed is looked at. */
-	CHECK_RET(mach_msg(NULL, MACH_SEND_MSG, MACH_MSG_SIZE_MAX, 0, 0, 0), MACH_SEND_INVALID_DATA);
+	CHECK_RET(mach_msg(NULL, MACH_SEND_MSG, MACH_MSG_SIZE_MAX, 0, 0, 0),
+		  MACH_SEND_INVALID_DATA);
 	CHECK_NO_MESSAGE(port);
 }
 
@@ -70,7 +72,8 @@ TEST(send_largest_message)
 		SKIP("the machine has no 48 MiB for a message");
 	REQUIRE_RET(result, 0);
 	memset(memory + MACH_MSG_SIZE_MAX - 64, 0, 64);
-	CHECK_RET(mach_msg(memory, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, MACH_MSG_SIZE_MAX + 8, port, 0), 0);
+	CHECK_RET(mach_msg(memory, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, MACH_MSG_SIZE_MAX + 8, port,
+			   0), 0);
 	CHECK_EQ(header->size, MACH_MSG_SIZE_MAX);
 	CHECK(body_matches(memory + MACH_MSG_SIZE_MAX - 64, 64, 48));
 }
@@ -107,7 +110,8 @@ TEST(send_from_unreadable_memory)
 TEST(send_from_memory_with_a_hole)
 {
 	size_t size = 64 * 4096;
-	uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
 	struct header *header = (struct header *)memory;
 	name_t port;
 
@@ -160,9 +164,11 @@ TEST(local_disposition_out_of_range)
 	port = new_send_right();
 	reply = new_send_right();
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		CHECK_RET(send_with_reply(port, COPY_SEND, reply, bad[i], 1), MACH_SEND_INVALID_HEADER);
+		CHECK_RET(send_with_reply(port, COPY_SEND, reply, bad[i], 1),
+			  MACH_SEND_INVALID_HEADER);
 		CHECK_RET(send_with_reply(port, COPY_SEND, 0, bad[i], 1), MACH_SEND_INVALID_HEADER);
-		CHECK_RET(send_with_reply(0, COPY_SEND, reply, bad[i], 1), MACH_SEND_INVALID_HEADER);
+		CHECK_RET(send_with_reply(0, COPY_SEND, reply, bad[i], 1),
+			  MACH_SEND_INVALID_HEADER);
 	}
 	/* A name without a disposition */
 	CHECK_RET(send_with_reply(port, COPY_SEND, reply, 0, 1), MACH_SEND_INVALID_HEADER);
@@ -187,7 +193,8 @@ TEST(remote_name_null_or_dead)
 		CHECK_RET(send_with_reply(0, send_dispositions[i], unused_name(), COPY_SEND, 1),
 			  MACH_SEND_INVALID_DEST);
 		/* And before the voucher */
-		message_init(&message, MSGH_BITS(send_dispositions[i], 0) | MSGH_BITS_VOUCHER(31), 0, 0, 1);
+		message_init(&message, MSGH_BITS(send_dispositions[i], 0) | MSGH_BITS_VOUCHER(31),
+			     0, 0, 1);
 		CHECK_RET(msg_send(&message, HEADER_SIZE), MACH_SEND_INVALID_DEST);
 	}
 	CHECK_NO_MESSAGE(reply);
@@ -203,12 +210,14 @@ TEST(voucher_must_be_one)
 	port = new_send_right();
 	other = new_send_right();
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		message_init(&message, MSGH_BITS(COPY_SEND, 0) | MSGH_BITS_VOUCHER(bad[i]), port, 0, 1);
+		message_init(&message, MSGH_BITS(COPY_SEND, 0) | MSGH_BITS_VOUCHER(bad[i]), port, 0,
+			     1);
 		CHECK_RET(msg_send(&message, HEADER_SIZE), MACH_SEND_INVALID_VOUCHER);
 	}
 	for (int disposition = MOVE_SEND; disposition <= COPY_SEND; disposition += 2) {
 		/* Not a voucher; not there. Before the destination's name is resolved. */
-		message_init(&message, MSGH_BITS(COPY_SEND, 0) | MSGH_BITS_VOUCHER(disposition), port, 0, 1);
+		message_init(&message, MSGH_BITS(COPY_SEND, 0) | MSGH_BITS_VOUCHER(disposition),
+			     port, 0, 1);
 		message.header.voucher = other;
 		CHECK_RET(msg_send(&message, HEADER_SIZE), MACH_SEND_INVALID_VOUCHER);
 		message.header.voucher = unused_name();
@@ -218,7 +227,8 @@ TEST(voucher_must_be_one)
 		CHECK_SEND_UREFS(other, 1);
 		CHECK_NO_MESSAGE(port);
 		/* None at all is fine. */
-		message_init(&message, MSGH_BITS(COPY_SEND, 0) | MSGH_BITS_VOUCHER(disposition), port, 0, 1);
+		message_init(&message, MSGH_BITS(COPY_SEND, 0) | MSGH_BITS_VOUCHER(disposition),
+			     port, 0, 1);
 		CHECK_RET(msg_send(&message, HEADER_SIZE), 0);
 		CHECK_RET(msg_receive(&message, port), 0);
 		CHECK_HEX(message.header.bits, MSGH_BITS(0, MOVE_SEND));
@@ -242,7 +252,8 @@ TEST(destination_must_have_the_right)
 		CHECK_RET(send_id(port ^ 4, send_dispositions[i], 1), MACH_SEND_INVALID_DEST);
 		CHECK_RET(send_id(set, send_dispositions[i], 1), MACH_SEND_INVALID_DEST);
 		/* Before the reply port */
-		CHECK_RET(send_with_reply(unused_name(), send_dispositions[i], unused_name(), COPY_SEND, 1),
+		CHECK_RET(send_with_reply(unused_name(), send_dispositions[i], unused_name(),
+					  COPY_SEND, 1),
 			  MACH_SEND_INVALID_DEST);
 	}
 	CHECK_RET(send_id(port, MOVE_SEND, 1), MACH_SEND_INVALID_DEST);
@@ -275,18 +286,22 @@ TEST(reply_must_have_the_right)
 	for (size_t i = 0; i < SEND_DISPOSITIONS; i++) {
 		CHECK_RET(send_with_reply(port, MOVE_SEND, unused_name(), send_dispositions[i], 1),
 			  MACH_SEND_INVALID_REPLY);
-		CHECK_RET(send_with_reply(once_to_port, MOVE_SEND_ONCE, unused_name(), send_dispositions[i], 1),
+		CHECK_RET(send_with_reply(once_to_port, MOVE_SEND_ONCE, unused_name(),
+					  send_dispositions[i], 1),
 			  MACH_SEND_INVALID_REPLY);
 		CHECK_RET(send_with_reply(port, MAKE_SEND, new_port_set(), send_dispositions[i], 1),
 			  MACH_SEND_INVALID_REPLY);
 	}
 	CHECK_RET(send_with_reply(port, MOVE_SEND, reply, MOVE_SEND, 1), MACH_SEND_INVALID_REPLY);
 	CHECK_RET(send_with_reply(port, MOVE_SEND, reply, COPY_SEND, 1), MACH_SEND_INVALID_REPLY);
-	CHECK_RET(send_with_reply(port, MOVE_SEND, reply, MOVE_SEND_ONCE, 1), MACH_SEND_INVALID_REPLY);
+	CHECK_RET(send_with_reply(port, MOVE_SEND, reply, MOVE_SEND_ONCE, 1),
+		  MACH_SEND_INVALID_REPLY);
 	CHECK_RET(send_with_reply(port, MOVE_SEND, host, MAKE_SEND, 1), MACH_SEND_INVALID_REPLY);
-	CHECK_RET(send_with_reply(port, MOVE_SEND, host, MAKE_SEND_ONCE, 1), MACH_SEND_INVALID_REPLY);
+	CHECK_RET(send_with_reply(port, MOVE_SEND, host, MAKE_SEND_ONCE, 1),
+		  MACH_SEND_INVALID_REPLY);
 	CHECK_RET(send_with_reply(port, MOVE_SEND, once, MOVE_SEND, 1), MACH_SEND_INVALID_REPLY);
-	CHECK_RET(send_with_reply(port, MOVE_SEND, once, MAKE_SEND_ONCE, 1), MACH_SEND_INVALID_REPLY);
+	CHECK_RET(send_with_reply(port, MOVE_SEND, once, MAKE_SEND_ONCE, 1),
+		  MACH_SEND_INVALID_REPLY);
 	/* The same name for both, of which only one has what it takes */
 	CHECK_RET(send_with_reply(reply, MAKE_SEND, reply, COPY_SEND, 1), MACH_SEND_INVALID_REPLY);
 	CHECK_SEND_UREFS(port, 1);

@@ -46,7 +46,8 @@ TEST(header_dispositions)
 
 			CHECK_RET(msg_receive(&message, port), 0);
 			CHECK_EQ(message.header.id, id);
-			CHECK_HEX(message.header.bits, MSGH_BITS(carried_right(back), carried_right(to)));
+			CHECK_HEX(message.header.bits,
+				  MSGH_BITS(carried_right(back), carried_right(to)));
 			CHECK_HEX(message.header.local, port);
 			if (!back) {
 				CHECK_HEX(message.header.remote, 0);
@@ -203,7 +204,8 @@ TEST(dead_reply_port_arrives_dead)
 	}
 	/* Nothing can be made of it. */
 	CHECK_RET(send_with_reply(port, MAKE_SEND, reply, MAKE_SEND, 4), MACH_SEND_INVALID_REPLY);
-	CHECK_RET(send_with_reply(port, MAKE_SEND, reply, MAKE_SEND_ONCE, 4), MACH_SEND_INVALID_REPLY);
+	CHECK_RET(send_with_reply(port, MAKE_SEND, reply, MAKE_SEND_ONCE, 4),
+		  MACH_SEND_INVALID_REPLY);
 
 	/* Dead by the time it is received */
 	reply = new_port();
@@ -280,7 +282,8 @@ TEST(port_dies_with_its_own_reply_right)
 	mach_open();
 	port = new_port();
 	for (int i = 0; i < 3; i++)
-		CHECK_RET(send_with_reply(port, MAKE_SEND, port, i ? MAKE_SEND_ONCE : MAKE_SEND, i), 0);
+		CHECK_RET(send_with_reply(port, MAKE_SEND, port, i ? MAKE_SEND_ONCE : MAKE_SEND, i),
+			  0);
 	destroy_receive(port);
 	CHECK_UNKNOWN(port);
 }

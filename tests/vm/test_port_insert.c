@@ -160,7 +160,8 @@ TEST(insert_wrong_right)
 
 TEST(insert_unknown_disposition)
 {
-	static const int dispositions[] = { 0, 1, 15, 22, 23, 24, 25, 26, 255, -1, INT_MAX, INT_MIN };
+	static const int dispositions[] = { 0, 1, 15, 22, 23, 24, 25, 26, 255, -1, INT_MAX,
+					   INT_MIN };
 	name_t port;
 
 	mach_open();
@@ -304,7 +305,8 @@ TEST(insert_pegs_the_references)
 /* A chosen name far beyond the table must not make a huge table. */
 TEST(insert_at_a_remote_name)
 {
-	static const name_t names[] = { 0x7fffff03, 0x3fffff03, 0x01000003, 0xffffff03, 0xfffffffe };
+	static const name_t names[] = { 0x7fffff03, 0x3fffff03, 0x01000003, 0xffffff03,
+				       0xfffffffe };
 	name_t port, near;
 
 	mach_open();

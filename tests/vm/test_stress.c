@@ -69,7 +69,8 @@ static void act_message(struct actor *actor)
 	uint32_t size = HEADER_SIZE + 4 * pick(actor, pick(actor, 8) ? 30 : 1000);
 	uint32_t option = 0;
 
-	message_init(&message, MSGH_BITS(any_disposition(actor), pick(actor, 2) ? any_disposition(actor) : 0),
+	message_init(&message,
+		     MSGH_BITS(any_disposition(actor), pick(actor, 2) ? any_disposition(actor) : 0),
 		     to, pick(actor, 2) ? *any(actor) : 0, (int32_t)pick(actor, 5000));
 	if (pick(actor, 3))
 		option |= MACH_SEND_MSG;
@@ -78,7 +79,8 @@ static void act_message(struct actor *actor)
 	if (pick(actor, 4) == 0)
 		option |= MACH_RCV_LARGE;
 	option |= MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT | MACH_RCV_TRAILER(pick(actor, 5));
-	if (mach_msg(&message, option, size, pick(actor, 6) ? (uint32_t)sizeof(message) : pick(actor, 200),
+	if (mach_msg(&message, option, size,
+		     pick(actor, 6) ? (uint32_t)sizeof(message) : pick(actor, 200),
 		     *any(actor), pick(actor, 4)) == 0 && (option & MACH_RCV_MSG))
 		*any(actor) = message.header.remote;
 }

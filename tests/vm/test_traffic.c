@@ -115,7 +115,8 @@ TEST(token_tells_the_senders_pid)
 
 	mach_open();
 	peer_start(&peer, count_pids, NULL);
-	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TRAILER(TRAILER_AUDIT), 0, sizeof(message),
+	CHECK_RET(mach_msg(&message, MACH_RCV_MSG | MACH_RCV_TRAILER(TRAILER_AUDIT), 0,
+			   sizeof(message),
 			   peer.service, 0), 0);
 	trailer = trailer_of(&message);
 	CHECK_EQ(trailer->audit[5], peer.pid);
@@ -193,7 +194,8 @@ static void *receive_for_crowd(void *argument)
 	struct message message;
 
 	for (;;) {
-		if (!CHECK_RET(msg_receive_blocking(&message, crowd->port), 0) || message.header.id == -1)
+		if (!CHECK_RET(msg_receive_blocking(&message, crowd->port), 0) ||
+		    message.header.id == -1)
 			return NULL;
 		atomic_fetch_add(&crowd->count, 1);
 		atomic_fetch_add(&crowd->sum, (unsigned long)message.header.id);
@@ -259,7 +261,8 @@ static void *receive_through_storm(void *argument)
 	for (int i = 0; i < 3000; i++) {
 		long result;
 
-		while ((result = msg_receive_blocking(&message, storm->port)) == MACH_RCV_INTERRUPTED)
+		while ((result = msg_receive_blocking(&message,
+						      storm->port)) == MACH_RCV_INTERRUPTED)
 			;
 		if (!CHECK_RET(result, 0) || !CHECK_EQ(message.header.id, i))
 			break;
@@ -308,7 +311,8 @@ static void *send_to_churn(void *argument)
 
 		message_init(&message, MSGH_BITS(MAKE_SEND, 0), churn->port, 0, 1);
 		result = msg_send_within(&message, HEADER_SIZE, 1);
-		if (result != 0 && result != MACH_SEND_TIMED_OUT && result != MACH_SEND_INVALID_DEST)
+		if (result != 0 && result != MACH_SEND_TIMED_OUT &&
+		    result != MACH_SEND_INVALID_DEST)
 			FAIL("sending: %#lx %s", result, code_name(result));
 	}
 	return NULL;
@@ -322,7 +326,8 @@ static void *receive_from_churn(void *argument)
 		struct message message;
 		long result = msg_receive_within(&message, churn->port, 1);
 
-		if (result != 0 && result != MACH_RCV_TIMED_OUT && result != MACH_RCV_INVALID_NAME &&
+		if (result != 0 && result != MACH_RCV_TIMED_OUT &&
+		    result != MACH_RCV_INVALID_NAME &&
 		    result != MACH_RCV_PORT_CHANGED)
 			FAIL("receiving: %#lx %s", result, code_name(result));
 	}
@@ -338,7 +343,8 @@ TEST_LIMIT(ports_destroyed_in_use, 120)
 	self();
 	churn.port = new_port();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		REQUIRE(!pthread_create(&threads[i], NULL, i & 1 ? send_to_churn : receive_from_churn, &churn));
+		REQUIRE(!pthread_create(&threads[i], NULL,
+					i & 1 ? send_to_churn : receive_from_churn, &churn));
 	for (int i = 0; i < 400; i++) {
 		name_t old = churn.port;
 
@@ -358,7 +364,8 @@ static void talk_until_killed(struct peer_side *side)
 	struct message message;
 
 	for (int i = 0;; i++) {
-		message_init(&message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), side->parent, side->own, i);
+		message_init(&message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), side->parent,
+			     side->own, i);
 		if (mach_msg(&message, MACH_SEND_MSG | MACH_RCV_MSG, HEADER_SIZE, sizeof(message),
 			     side->own, 0))
 			return;
@@ -385,7 +392,8 @@ static void *echo_all(void *argument)
 		message.header.bits = MSGH_BITS(MOVE_SEND_ONCE, 0);
 		message.header.local = 0;
 		/* Its port may be dead by now, which is no failure for a send-once right. */
-		if (message.header.remote != MACH_PORT_DEAD && message.header.remote != MACH_PORT_NULL) {
+		if (message.header.remote != MACH_PORT_DEAD &&
+		    message.header.remote != MACH_PORT_NULL) {
 			result = msg_send(&message, HEADER_SIZE);
 			if (result)
 				FAIL("answering: %#lx %s", result, code_name(result));
@@ -414,6 +422,7 @@ TEST_LIMIT(killed_at_random_moments, 120)
 		CHECK_RET(deallocate(peer.port), KERN_SUCCESS);
 		destroy_receive(peer.service);
 		pthread_join(thread, NULL);
-		CHECK(echo.failure == MACH_RCV_PORT_CHANGED || echo.failure == MACH_RCV_INVALID_NAME);
+		CHECK(echo.failure == MACH_RCV_PORT_CHANGED ||
+		      echo.failure == MACH_RCV_INVALID_NAME);
 	}
 }

@@ -280,7 +280,8 @@ static void print_stacks(pid_t group)
 			if (thread->d_name[0] == '.')
 				continue;
 			printf("#   pid %d thread %s\n", pid, thread->d_name);
-			snprintf(path, sizeof(path), "/proc/%d/task/%s/syscall", pid, thread->d_name);
+			snprintf(path, sizeof(path), "/proc/%d/task/%s/syscall", pid,
+				 thread->d_name);
 			print_file(path);
 			snprintf(path, sizeof(path), "/proc/%d/task/%s/stack", pid, thread->d_name);
 			print_file(path);

@@ -294,7 +294,8 @@ void check_urefs(const char *file, int line, name_t name, int right, int urefs)
 	static const char what[] = "references of the name";
 
 	if (urefs == 0) {
-		check_true(file, line, GO_ON, "the name has no such right", !has_right(name, right));
+		check_true(file, line, GO_ON, "the name has no such right",
+			   !has_right(name, right));
 		return;
 	}
 	if (!check_equal(file, line, CHECK_CODE, GO_ON, what, mod_refs(name, right, 0),

@@ -167,7 +167,8 @@ static void task_rpc(struct message *message, uint32_t size, uint32_t bits, int3
 		.local = reply,
 		.id = id,
 	};
-	REQUIRE_RET(mach_msg(message, MACH_SEND_MSG | MACH_RCV_MSG, size, sizeof(*message), reply, 0), 0);
+	REQUIRE_RET(mach_msg(message, MACH_SEND_MSG | MACH_RCV_MSG, size, sizeof(*message), reply,
+			     0), 0);
 	REQUIRE_EQ(message->header.id, id + 100);
 	destroy_receive(reply);
 }
