@@ -44,12 +44,31 @@ module! {
 }
 
 // A number used twice does not build.
-const _: () = assert_unique(&[traps::generic::TRAPS]);
+const _: () = assert_unique(&[
+    &traps::generic::TRAPS,
+    &traps::ipc::TRAPS,
+    &traps::task::TRAPS,
+    &traps::pthread::TRAPS,
+    &traps::kqueue::TRAPS,
+    &traps::vchroot::TRAPS,
+    &traps::debug::TRAPS,
+]);
 
 /// The subsystems. Their order is that in which tasks get their states; they end in reverse.
 fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
-    let mut subsystems: KVec<Arc<dyn Subsystem>> = KVec::new();
-    subsystems.push(Arc::new(traps::generic::Generic, GFP_KERNEL)?, GFP_KERNEL)?;
+    let all: [Arc<dyn Subsystem>; 7] = [
+        Arc::new(traps::generic::Generic, GFP_KERNEL)?,
+        Arc::new(traps::ipc::Ipc::new()?, GFP_KERNEL)?,
+        Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
+        Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
+        Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,
+        Arc::new(traps::vchroot::Vchroot, GFP_KERNEL)?,
+        Arc::new(traps::debug::Debug, GFP_KERNEL)?,
+    ];
+    let mut subsystems = KVec::with_capacity(all.len(), GFP_KERNEL)?;
+    for subsystem in all {
+        subsystems.push(subsystem, GFP_KERNEL)?;
+    }
     Ok(subsystems)
 }
 

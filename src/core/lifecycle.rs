@@ -12,10 +12,11 @@
 //!
 //! Source of the behaviour: ABI lifecycle §3 to §6.
 //!
-//! Locks: `Mach::birth` while a process gets its task. The event hooks run with preemption
-//! disabled and leave everything that may sleep to task work.
+//! Locks: `Mach::birth` while a process gets its task. The event hooks must not sleep
+//! and leave everything that may to task work.
 
 use super::{
+    commpage,
     tasks::Unborn,
     Event,
     Mach,
@@ -54,6 +55,12 @@ impl Mach {
     /// The living task of the current process.
     fn current_task(&self) -> Option<Arc<Task>> {
         self.tasks.of(&ProcessId::current())
+    }
+
+    /// The living task of process `pid`, a number of the caller's pid namespace.
+    pub(crate) fn task_of_pid(&self, pid: i32) -> Option<Arc<Task>> {
+        let pid = u32::try_from(pid).ok()?;
+        self.tasks.of(&ProcessId::from_current_ns(pid)?)
     }
 
     /// The task that a new task of the current process inherits from: the one it was forked from,
@@ -105,10 +112,11 @@ impl Mach {
             return Ok(task);
         }
         // Whatever can fail comes first.
-        let swap = FdSwap::prepare(GFP_KERNEL)?;
+        let swap = FdSwap::prepare(GFP_KERNEL_ACCOUNT)?;
         let task = self.bear(Event::TaskForked)?;
         match anon_file::<MachDevice>(FILE_NAME, task.clone()) {
             Ok(own) => {
+                commpage::map_for_child(&own);
                 swap.commit(file, &own);
             }
             // The task stands; its descriptor will be swapped by nobody, and each trap finds it
@@ -178,7 +186,7 @@ fn later<T: TaskWorkItem>(item: Arc<T>) {
     }
 }
 
-/// Process events. All run with preemption disabled.
+/// Process events. None may sleep.
 impl ProcessObserver for Mach {
     fn forked(&self, _parent: &kernel::task::Task, child: &kernel::task::Task) {
         let Some(child) = ProcessId::of(child) else {
@@ -210,7 +218,7 @@ impl ProcessObserver for Mach {
         if let Some(task) = self.current_task() {
             // Our own loader registers the task of the new image before it gets here.
             if !task.is_for_current_image() {
-                if let Some(task) = self.tasks.remove(&task) {
+                if let Some(task) = self.tasks.remove_of(task.process()) {
                     later(task);
                 }
             }
@@ -219,17 +227,19 @@ impl ProcessObserver for Mach {
     }
 
     fn exiting(&self, last_thread: bool) {
-        if let Some(task) = self.current_task() {
-            if let Some(thread) = task.threads.remove_current() {
-                later(thread);
-            }
-            if last_thread {
-                if let Some(task) = self.tasks.remove(&task) {
-                    later(task);
-                }
-            }
+        let current = ProcessId::current();
+        // Looked at under the lock and not counted: another thread of the process may be the last
+        // one meanwhile and end the task, and letting go of it must not be left to this one.
+        let thread = self
+            .tasks
+            .look_at(&current, |task| task.threads.remove_current());
+        if let Some(thread) = thread.flatten() {
+            later(thread);
         }
         if last_thread {
+            if let Some(task) = self.tasks.remove_of(&current) {
+                later(task);
+            }
             self.bury_unborn();
         }
     }

@@ -33,6 +33,8 @@ mod thread;
 mod trap;
 pub(crate) mod user;
 
+// What is here is the interface for subsystems; not every part has a user in every build.
+#[allow(unused_imports)]
 pub(crate) use self::{
     arg::{
         InOut,

@@ -62,7 +62,7 @@ impl TrapRegistry {
     /// Adds the traps of a subsystem. A number outside the range (`EINVAL`) or already taken
     /// (`EEXIST`) is logged and fails, and with it the module's init.
     pub(crate) fn register(&mut self, subsystem: &dyn Subsystem) -> Result {
-        for trap in subsystem.traps() {
+        for trap in subsystem.traps().iter().copied().flatten() {
             let Some(entry) = self.entries.get_mut(index(trap.number())) else {
                 pr_err!(
                     "{}: {:#x} is not a trap number\n",
@@ -130,18 +130,23 @@ impl TrapRegistry {
     }
 }
 
-/// Fails the build when a number stands twice in `lists`.
-pub(crate) const fn assert_unique(lists: &[&[TrapDescriptor]]) {
+/// Fails the build when a number stands twice in the lists of all subsystems.
+pub(crate) const fn assert_unique(subsystems: &[&[&[TrapDescriptor]]]) {
     let mut seen = [false; nr::COUNT];
-    let mut list = 0;
-    while list < lists.len() {
-        let mut trap = 0;
-        while trap < lists[list].len() {
-            let index = index(lists[list][trap].number());
-            assert!(!seen[index], "a trap number is used twice");
-            seen[index] = true;
-            trap += 1;
+    let mut subsystem = 0;
+    while subsystem < subsystems.len() {
+        let lists = subsystems[subsystem];
+        let mut list = 0;
+        while list < lists.len() {
+            let mut trap = 0;
+            while trap < lists[list].len() {
+                let index = index(lists[list][trap].number());
+                assert!(!seen[index], "a trap number is used twice");
+                seen[index] = true;
+                trap += 1;
+            }
+            list += 1;
         }
-        list += 1;
+        subsystem += 1;
     }
 }

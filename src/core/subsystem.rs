@@ -39,8 +39,8 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
     /// The folder's name under `src/traps`.
     fn name(&self) -> &'static str;
 
-    /// The traps it answers.
-    fn traps(&self) -> &'static [TrapDescriptor];
+    /// The traps it answers, file by file.
+    fn traps(&self) -> &'static [&'static [TrapDescriptor]];
 
     /// The kinds of objects it counts.
     fn objects(&self) -> &'static [&'static ObjectCounter] {

@@ -129,12 +129,22 @@ impl Tasks {
         Ok(living.store(index, task, GFP_KERNEL)?)
     }
 
-    /// Removes `task` if it is registered. Does not sleep.
-    pub(super) fn remove(&self, task: &Task) -> Option<Arc<Task>> {
+    /// Calls `look` with the living task of `process`, with a lock held. Does not sleep.
+    pub(super) fn look_at<R>(
+        &self,
+        process: &ProcessId,
+        look: impl FnOnce(&Task) -> R,
+    ) -> Option<R> {
+        let living = self.living.lock();
+        let task = living.get(index(process))?;
+        (task.process() == process).then(|| look(&task))
+    }
+
+    /// Removes the living task of `process`. Does not sleep.
+    pub(super) fn remove_of(&self, process: &ProcessId) -> Option<Arc<Task>> {
         let mut living = self.living.lock();
-        let index = index(task.process());
-        let found = living.get(index)?;
-        if !core::ptr::eq(&*found, task) {
+        let index = index(process);
+        if living.get(index)?.process() != process {
             return None;
         }
         living.remove(index)

@@ -9,10 +9,6 @@ use super::{
     Thread, //
 };
 use crate::abi::nr;
-use kernel::sync::{
-    Arc,
-    ArcBorrow, //
-};
 
 /// A trap as its subsystem declares it: the number and the function. Made by `#[trap(nr)]`.
 #[derive(Clone, Copy)]
@@ -45,25 +41,25 @@ impl TrapDescriptor {
 
 /// Who makes a trap: the current task and thread.
 pub(crate) struct Context<'a> {
-    task: ArcBorrow<'a, Task>,
-    thread: &'a Arc<Thread>,
+    task: &'a Task,
+    thread: &'a Thread,
 }
 
 impl<'a> Context<'a> {
     /// The trap of `thread`, the current one, in `task`.
-    pub(super) fn new(task: ArcBorrow<'a, Task>, thread: &'a Arc<Thread>) -> Self {
+    pub(super) fn new(task: &'a Task, thread: &'a Thread) -> Self {
         Self { task, thread }
     }
 
     /// The calling task.
     #[inline]
-    pub(crate) fn task(&self) -> ArcBorrow<'a, Task> {
+    pub(crate) fn task(&self) -> &'a Task {
         self.task
     }
 
     /// The calling thread.
     #[inline]
-    pub(crate) fn thread(&self) -> &'a Arc<Thread> {
+    pub(crate) fn thread(&self) -> &'a Thread {
         self.thread
     }
 

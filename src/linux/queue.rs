@@ -35,9 +35,11 @@ struct Links<T> {
 ///
 /// `home` is 0 while the item is in no queue, and otherwise the `id` of the queue that holds one
 /// reference to the item and alone accesses `links`.
+#[pin_data]
 pub(crate) struct Linked<T> {
     home: Atomic<u64>,
     links: UnsafeCell<Links<T>>,
+    #[pin]
     value: T,
 }
 
@@ -49,15 +51,15 @@ unsafe impl<T: Send + Sync> Sync for Linked<T> {}
 
 impl<T> Linked<T> {
     /// Makes an item that is in no queue.
-    pub(crate) fn new(value: T) -> Self {
-        Self {
+    pub(crate) fn new(value: impl PinInit<T>) -> impl PinInit<Self> {
+        pin_init!(Self {
             home: Atomic::new(0),
             links: UnsafeCell::new(Links {
                 prev: ptr::null(),
                 next: ptr::null(),
             }),
-            value,
-        }
+            value <- value,
+        })
     }
 }
 

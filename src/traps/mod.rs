@@ -7,4 +7,10 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod debug;
 pub(crate) mod generic;
+pub(crate) mod ipc;
+pub(crate) mod kqueue;
+pub(crate) mod pthread;
+pub(crate) mod task;
+pub(crate) mod vchroot;

@@ -24,7 +24,7 @@ use mach_macros::{
 };
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: &[TrapDescriptor] = traps![get_api_version, kernel_printk];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![get_api_version, kernel_printk]];
 
 /// The subsystem.
 pub(crate) struct Generic;
@@ -34,8 +34,8 @@ impl Subsystem for Generic {
         "generic"
     }
 
-    fn traps(&self) -> &'static [TrapDescriptor] {
-        TRAPS
+    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
+        &TRAPS
     }
 }
 

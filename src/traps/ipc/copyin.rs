@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking a message in: bytes from user memory, rights from the sender's space.
+//!
+//! The checks and their order are the contract (ABI traps §6.3; XNU osfmk/ipc/ipc_kmsg.c). The
+//! header's two rights are taken in one step or not at all.
+//!
+//! Locks: `Space::table`, for one right or header at a time. User memory is read with none.
+
+use super::{
+    error::*,
+    message::{
+        Carried,
+        HeaderRight,
+        Message, //
+    },
+    right::{
+        received_as,
+        Right, //
+    },
+    set::PortSet,
+    space::{
+        Dropped,
+        Space, //
+    },
+    table::{
+        Object,
+        Table, //
+    },
+};
+use crate::{
+    abi::{
+        msg::{
+            DescriptorHead,
+            DescriptorType,
+            Disposition,
+            MachMsgBody,
+            MachMsgHeader,
+            PortDescriptor,
+            COMPLEX_MIN_SIZE,
+            HEADER_SIZE,
+            MSG_ALIGN,
+            SEND_SIZE_MAX, //
+        },
+        PortName,
+        UserAddr, //
+    },
+    core::{
+        user,
+        KernError,
+        KernResult, //
+    },
+    linux::fifo::Node,
+};
+use core::mem::size_of;
+use kernel::prelude::*;
+
+/// Checks the size of a message before anything is read.
+pub(super) fn check_size(size: u32) -> KernResult<usize> {
+    // CAST: `u32` to `usize` loses nothing.
+    let size = size as usize;
+    if size < HEADER_SIZE || size % MSG_ALIGN != 0 {
+        return Err(SEND_MSG_TOO_SMALL);
+    }
+    if size > SEND_SIZE_MAX {
+        return Err(SEND_TOO_LARGE);
+    }
+    Ok(size)
+}
+
+/// Fills `message`, which has room for it, from user memory. Returns the header.
+pub(super) fn read(message: &mut Message, address: UserAddr) -> KernResult<MachMsgHeader> {
+    let length = message.bytes().len();
+    if user::read_bytes(address, message.bytes_mut()).is_err() {
+        // Which part was bad decides which error comes first.
+        let header: MachMsgHeader = user::read(address).map_err(|_| SEND_INVALID_DATA)?;
+        check_complex(&header, length)?;
+        return Err(SEND_INVALID_DATA);
+    }
+    let header = message.header().ok_or(SEND_MSG_TOO_SMALL)?;
+    check_complex(&header, length)?;
+    message.complex = header.bits.is_complex();
+    message.id = header.id;
+    Ok(header)
+}
+
+fn check_complex(header: &MachMsgHeader, length: usize) -> KernResult {
+    if header.bits.is_complex() && length < COMPLEX_MIN_SIZE {
+        return Err(SEND_MSG_TOO_SMALL);
+    }
+    Ok(())
+}
+
+/// Takes the rights of the header out of the space.
+pub(super) fn header(
+    space: &Space,
+    header: &MachMsgHeader,
+    message: &mut Message,
+) -> KernResult {
+    let bits = header.bits.masked();
+    let to_send =
+        |raw: u32| match Disposition::try_from(raw) {
+            Ok(Disposition::MoveReceive) | Err(_) => Err(SEND_INVALID_HEADER),
+            Ok(disposition) => Ok(disposition),
+        };
+    let remote = to_send(bits.remote())?;
+    let local = match bits.local() {
+        0 if header.local_port == PortName::NULL => None,
+        raw => Some(to_send(raw)?),
+    };
+    if !header.remote_port.is_valid() {
+        return Err(SEND_INVALID_DEST);
+    }
+    check_voucher(bits.voucher(), header.voucher_port)?;
+
+    let reply = match local {
+        Some(disposition) if header.local_port.is_valid() => {
+            Some((header.local_port, disposition))
+        }
+        _ => None,
+    };
+    let (destination, taken_reply, dropped) = space
+        .with(|table| take_header(table, header.remote_port, remote, reply))
+        .map_err(|error| match error {
+            // The space is dead.
+            KernError::INVALID_TASK => SEND_INVALID_DEST,
+            error => error,
+        })?;
+    drop(dropped);
+
+    message.destination = HeaderRight {
+        right: destination,
+        received_as: Some(received_as(remote)),
+    };
+    message.reply = HeaderRight {
+        right: match taken_reply {
+            Some(right) => right,
+            None if header.local_port == PortName::DEAD => Right::Dead,
+            None => Right::Null,
+        },
+        received_as: local.map(received_as),
+    };
+    Ok(())
+}
+
+/// There are no vouchers yet, so only the null one is valid.
+fn check_voucher(disposition: u32, name: PortName) -> KernResult {
+    let valid = match Disposition::try_from(disposition) {
+        _ if disposition == 0 => true,
+        Ok(Disposition::MoveSend | Disposition::CopySend) => name == PortName::NULL,
+        _ => false,
+    };
+    valid.then_some(()).ok_or(SEND_INVALID_VOUCHER)
+}
+
+type TakenHeader = (Right, Option<Right>, [Dropped; 2]);
+
+/// Takes destination and reply right, both or none. The table is locked.
+fn take_header(
+    table: &mut Table,
+    destination: PortName,
+    remote: Disposition,
+    reply: Option<(PortName, Disposition)>,
+) -> KernResult<TakenHeader> {
+    // A dead destination is none; a reply port may be dead. A send-once right is taken as it is:
+    // if its port has died the message goes nowhere, and that is a success.
+    let first = match remote {
+        Disposition::MoveSendOnce => Dropped::default(),
+        _ => table.refresh(destination),
+    };
+    table
+        .check_copyin(destination, remote, false)
+        .map_err(|_| SEND_INVALID_DEST)?;
+    let Some((reply, local)) = reply else {
+        let (right, second) = take_destination(table, destination, remote)?;
+        return Ok((right, None, [first, second]));
+    };
+    let refreshed = if reply == destination {
+        Dropped::default()
+    } else {
+        table.refresh(reply)
+    };
+    table
+        .check_copyin(reply, local, true)
+        .map_err(|_| SEND_INVALID_REPLY)?;
+    if reply == destination && !both_fit(table, destination, remote, local) {
+        return Err(SEND_INVALID_REPLY);
+    }
+
+    // A right that moves away is taken last, so that one that is copied finds it.
+    let moves = |disposition| {
+        matches!(disposition, Disposition::MoveSend | Disposition::MoveSendOnce)
+    };
+    if moves(remote) && !moves(local) {
+        let (reply, _) = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
+        let (right, _) = take_destination(table, destination, remote)?;
+        Ok((right, Some(reply), [first, refreshed]))
+    } else {
+        let (right, _) = take_destination(table, destination, remote)?;
+        let (reply, _) = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
+        Ok((right, Some(reply), [first, refreshed]))
+    }
+}
+
+/// Whether one name has rights enough for both ends of a message.
+fn both_fit(table: &mut Table, name: PortName, remote: Disposition, local: Disposition) -> bool {
+    let Some(entry) = table.lookup(name) else {
+        return false;
+    };
+    match (remote, local) {
+        (Disposition::MoveSendOnce, Disposition::MoveSendOnce) => false,
+        (Disposition::MoveSend, Disposition::MoveSend) => entry.urefs >= 2,
+        _ => true,
+    }
+}
+
+fn take_destination(
+    table: &mut Table,
+    name: PortName,
+    disposition: Disposition,
+) -> KernResult<(Right, Dropped)> {
+    if disposition == Disposition::MoveSendOnce {
+        return match table.remove(name) {
+            Some(Object::SendOnce(right)) => Ok((Right::SendOnce(right), Dropped::default())),
+            object => {
+                // `check_copyin` has seen a send-once right there, and the table is locked.
+                drop(object);
+                Err(SEND_INVALID_DEST)
+            }
+        };
+    }
+    table
+        .copyin(name, disposition)
+        .map_err(|_| SEND_INVALID_DEST)
+}
+
+/// A descriptor of the body, after the first pass.
+fn descriptor_size(kind: u8) -> KernResult<usize> {
+    match DescriptorType::try_from(kind) {
+        Ok(DescriptorType::Port) => Ok(size_of::<PortDescriptor>()),
+        // Out-of-line memory and ports, and guarded ports, are not built yet.
+        _ => Err(SEND_INVALID_TYPE),
+    }
+}
+
+/// Takes the rights of the body out of the space. On failure those taken are dropped with the
+/// message, as are those of the header.
+pub(super) fn body(space: &Space, message: &mut Message) -> KernResult {
+    let body: MachMsgBody = message.read_at(HEADER_SIZE).ok_or(SEND_MSG_TOO_SMALL)?;
+    // CAST: `u32` to `usize` loses nothing.
+    let count = body.descriptor_count as usize;
+
+    // First all sizes and types, before anything is taken.
+    let mut offset = COMPLEX_MIN_SIZE;
+    for _ in 0..count {
+        let head: DescriptorHead = message.read_at(offset).ok_or(SEND_MSG_TOO_SMALL)?;
+        let size = descriptor_size(head.kind)?;
+        offset = offset.checked_add(size).ok_or(SEND_MSG_TOO_SMALL)?;
+        if offset > message.bytes().len() {
+            return Err(SEND_MSG_TOO_SMALL);
+        }
+    }
+
+    message.carried = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT).map_err(|_| SEND_NO_BUFFER)?;
+    let mut offset = COMPLEX_MIN_SIZE;
+    for _ in 0..count {
+        let descriptor: PortDescriptor = message.read_at(offset).ok_or(SEND_MSG_TOO_SMALL)?;
+        let disposition =
+            Disposition::try_from(descriptor.disposition).map_err(|_| SEND_INVALID_RIGHT)?;
+        let right = match descriptor.name {
+            PortName::NULL => Right::Null,
+            PortName::DEAD => Right::Dead,
+            name => space
+                .copyin(name, disposition)
+                .map_err(|_| SEND_INVALID_RIGHT)?,
+        };
+        let destination = message.destination.right.port();
+        if let (Right::Receive(right), Some(destination)) = (&right, destination) {
+            let host = space.special.host();
+            message.circular |= !host.begin_transit(right.port(), destination);
+        }
+        let carried = Carried {
+            offset,
+            right,
+            received_as: received_as(disposition),
+        };
+        // There is room for all of them.
+        message
+            .carried
+            .push(carried, GFP_KERNEL_ACCOUNT)
+            .map_err(|_| SEND_NO_BUFFER)?;
+        offset = offset.saturating_add(size_of::<PortDescriptor>());
+    }
+    Ok(())
+}
+
+impl PortSet {
+    /// What is left to do for a receive right that was taken out of its space: the port leaves all
+    /// sets.
+    pub(super) fn leave(right: &Right) {
+        if let Right::Receive(right) = right {
+            Self::remove_from_all(right.port());
+        }
+    }
+}
+
+/// Makes a message of `size` bytes, out of `cached` if that will do.
+pub(super) fn buffer(
+    cached: Option<KBox<Node<Message>>>,
+    size: usize,
+) -> KernResult<KBox<Node<Message>>> {
+    match cached {
+        Some(mut message) => {
+            message.reset(size).map_err(|_| SEND_NO_BUFFER)?;
+            Ok(message)
+        }
+        None => Message::new(size).map_err(|_| SEND_NO_BUFFER),
+    }
+}

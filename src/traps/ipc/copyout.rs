@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Giving a message out: rights into the space of whoever gets it, bytes to user memory.
+//!
+//! Source: XNU osfmk/ipc/ipc_kmsg.c; ABI traps §6.4 (giving back), §6.5.
+//!
+//! Locks: `Space::table`, for one right at a time. User memory is written with none.
+
+use super::{
+    error::*,
+    message::{
+        HeaderRight,
+        Message, //
+    },
+    right::Right,
+    space::Space,
+};
+use crate::{
+    abi::{
+        msg::{
+            option,
+            requested_trailer_size,
+            DescriptorType,
+            MachMsgAuditTrailer,
+            MachMsgContextTrailer,
+            MachMsgHeader,
+            MachMsgMacTrailer,
+            MachMsgSecurityTrailer,
+            MachMsgSeqnoTrailer,
+            MachMsgTrailer,
+            MsgBits,
+            PortDescriptor,
+            HEADER_SIZE,
+            MACH_MSG_IPC_SPACE, //
+        },
+        PortName,
+        UserAddr, //
+    },
+    core::{
+        user,
+        KernResult, //
+    },
+};
+use core::mem;
+use zerocopy::IntoBytes;
+
+/// The bytes of the trailer that `options` ask for.
+#[inline]
+pub(super) fn trailer_size(options: u32) -> u32 {
+    // CAST: at most 68.
+    requested_trailer_size(options) as u32
+}
+
+/// The trailer of `message`, the first `size` bytes of which are given out.
+#[inline]
+fn trailer(message: &Message, size: u32) -> MachMsgMacTrailer {
+    MachMsgMacTrailer {
+        base: MachMsgContextTrailer {
+            base: MachMsgAuditTrailer {
+                base: MachMsgSecurityTrailer {
+                    base: MachMsgSeqnoTrailer {
+                        base: MachMsgTrailer { kind: 0, size },
+                        seqno: message.arrival.seqno,
+                    },
+                    sender: message.sender.security,
+                },
+                audit: message.sender.audit(),
+            },
+            context: message.arrival.context,
+        },
+        access_vector: 0,
+        label: 0,
+    }
+}
+
+/// Gives a received message to the owner of `space` at `address`, with the trailer that `options`
+/// ask for. The buffer has room for both.
+///
+/// The message's destination right is used up by this. If the buffer cannot be written the message
+/// and its rights are lost, but for those that have entered the space already, which stay.
+#[inline]
+pub(super) fn receive(
+    space: &Space,
+    message: &mut Message,
+    address: UserAddr,
+    options: u32,
+) -> KernResult {
+    let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
+    let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
+    let local_port = match destination.right.port() {
+        Some(port) if port.is_alive() => message.arrival.name,
+        _ => PortName::DEAD,
+    };
+    let local = destination.received_as;
+    consume(destination.right);
+
+    let remote = reply.received_as;
+    let Ok(remote_port) = space.insert_right(reply.right) else {
+        drop(message.carried.drain_all());
+        minimal(message, address, u32::MAX, options)?;
+        return Err(RCV_HEADER_ERROR.with_bits(MACH_MSG_IPC_SPACE));
+    };
+    let outcome = body(space, message);
+    let bits = MsgBits::new(remote, local, None);
+    let header = MachMsgHeader {
+        bits: if message.complex { bits.complex() } else { bits },
+        size: message.size(),
+        remote_port,
+        local_port,
+        voucher_port: PortName::NULL,
+        id: message.id,
+    };
+    message.set_header(&header);
+
+    let size = trailer_size(options);
+    let trailer = trailer(message, size);
+    // CAST: at most 68.
+    let trailer = trailer.as_bytes().get(..size as usize).unwrap_or_default();
+    user::write_bytes(address, message.append_trailer(trailer)).map_err(|_| RCV_INVALID_DATA)?;
+    outcome
+}
+
+/// The right that a message was sent to has done its work.
+fn consume(right: Right) {
+    match right {
+        Right::SendOnce(right) => right.used(),
+        right => drop(right),
+    }
+}
+
+/// Enters the rights of the body, and writes their names into the descriptors.
+fn body(space: &Space, message: &mut Message) -> KernResult {
+    let mut outcome = Ok(());
+    let carried = mem::take(&mut message.carried);
+    for carried in carried {
+        let name = space.insert_right(carried.right).unwrap_or_else(|_| {
+            outcome = Err(RCV_BODY_ERROR.with_bits(MACH_MSG_IPC_SPACE));
+            PortName::NULL
+        });
+        let descriptor = PortDescriptor {
+            name,
+            _pad: [0; 6],
+            // CAST: dispositions and types are small numbers.
+            disposition: carried.received_as.raw() as u8,
+            kind: DescriptorType::Port.raw() as u8,
+        };
+        message.write_at(carried.offset, &descriptor);
+    }
+    outcome
+}
+
+/// Writes the header that stands for a message that does not reach its receiver, and a trailer if
+/// there is `room` for both.
+fn minimal(message: &Message, address: UserAddr, room: u32, options: u32) -> KernResult {
+    let size = trailer_size(options);
+    let header = MachMsgHeader {
+        bits: MsgBits(0),
+        size: message.size(),
+        remote_port: PortName::NULL,
+        local_port: PortName::NULL,
+        voucher_port: PortName::NULL,
+        id: message.id,
+    };
+    let mut bytes = [0u8; HEADER_SIZE + mem::size_of::<MachMsgMacTrailer>()];
+    let trailer = trailer(message, size);
+    let (head, tail) = bytes.split_at_mut(HEADER_SIZE);
+    head.copy_from_slice(header.as_bytes());
+    tail.copy_from_slice(trailer.as_bytes());
+
+    // CAST: small constants and a size of at most 68; `u32` to `usize` loses nothing.
+    let room = room as usize;
+    let length = match HEADER_SIZE + size as usize {
+        both if both <= room => both,
+        _ if HEADER_SIZE <= room => HEADER_SIZE,
+        _ => return Ok(()),
+    };
+    let bytes = bytes.get(..length).unwrap_or_default();
+    user::write_bytes(address, bytes).map_err(|_| RCV_INVALID_DATA)
+}
+
+/// Gives up a message that is too large for its receiver, who gets a header that says so.
+pub(super) fn too_large(
+    message: &mut Message,
+    address: UserAddr,
+    room: u32,
+    options: u32,
+) -> KernResult {
+    let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
+    consume(destination.right);
+    drop(mem::replace(&mut message.reply, HeaderRight::NONE));
+    drop(message.carried.drain_all());
+    minimal(message, address, room, options)?;
+    Err(RCV_TOO_LARGE)
+}
+
+/// Says how large the message is that stays queued because it does not fit.
+pub(super) fn too_large_kept(
+    large: super::waiter::TooLarge,
+    address: UserAddr,
+    room: u32,
+    options: u32,
+) -> KernResult {
+    /// Enough for the size and, after the remote port, the local port.
+    const ROOM: u32 = 16;
+    const SIZE_AT: u64 = mem::offset_of!(MachMsgHeader, size) as u64;
+    const LOCAL_AT: u64 = mem::offset_of!(MachMsgHeader, local_port) as u64;
+
+    if room >= ROOM {
+        let write = |offset, value: u32| {
+            let address = address.checked_add(offset).ok_or(user::Fault)?;
+            user::write(address, &value)
+        };
+        let mut written = write(SIZE_AT, large.size);
+        if options & option::MACH_RCV_LARGE_IDENTITY != 0 {
+            written = written.and(write(LOCAL_AT, large.port.0));
+        }
+        if written.is_err() {
+            return Err(RCV_INVALID_DATA);
+        }
+    }
+    Err(RCV_TOO_LARGE)
+}
+
+/// Gives a message that could not be sent back to its sender, in place: all rights return to the
+/// space, perhaps under other names, and the dispositions say how to send them again.
+///
+/// Returns bits for the error code if something could not be given back.
+pub(super) fn give_back(space: &Space, message: &mut Message, address: UserAddr) -> KernResult<i32> {
+    let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
+    let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
+    let mut missing = 0;
+    let mut enter = |right: Right| {
+        space.insert_right(right).unwrap_or_else(|_| {
+            missing = MACH_MSG_IPC_SPACE;
+            PortName::NULL
+        })
+    };
+    let remote_port = enter(destination.right);
+    let local_port = enter(reply.right);
+    let bits = MsgBits::new(destination.received_as, reply.received_as, None);
+    if body(space, message).is_err() {
+        missing = MACH_MSG_IPC_SPACE;
+    }
+    let header = MachMsgHeader {
+        bits: if message.complex { bits.complex() } else { bits },
+        size: message.size(),
+        remote_port,
+        local_port,
+        voucher_port: PortName::NULL,
+        id: message.id,
+    };
+    message.set_header(&header);
+    user::write_bytes(address, message.bytes()).map_err(|_| SEND_INVALID_DATA)?;
+    Ok(missing)
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A message between being copied in and being copied out.
+//!
+//! The bytes are kept as the receiver will see them, header first, so that each copy is one access
+//! to user memory. Rights are kept beside them: names in the bytes mean nothing until they are
+//! rewritten for whoever gets the message.
+
+use super::right::{
+    Right,
+    SendOnceRight,
+    SendRight, //
+};
+use crate::{
+    abi::{
+        msg::{
+            AuditToken,
+            Disposition,
+            MachMsgHeader,
+            SecurityToken,
+            HEADER_SIZE,
+            TRAILER_SIZE_MAX, //
+        },
+        PortName, //
+    },
+    core::{
+        Live,
+        ObjectCounter, //
+    },
+    linux::fifo::Node,
+};
+use kernel::{
+    alloc::AllocError,
+    prelude::*, //
+};
+use zerocopy::{
+    FromBytes,
+    IntoBytes, //
+};
+
+pub(super) static MESSAGES: ObjectCounter = ObjectCounter::new("messages");
+
+/// Bytes of a message that are kept in the message itself, trailer included. Larger ones have a
+/// second allocation.
+const INLINE: usize = 392;
+
+/// The largest message that needs no second allocation.
+const INLINE_MESSAGE: usize = INLINE - TRAILER_SIZE_MAX;
+
+/// The bytes of a message.
+enum Bytes {
+    Inline([u8; INLINE]),
+    Heap(KVVec<u8>),
+}
+
+/// Who sent a message, for its trailer.
+#[derive(Clone, Copy)]
+pub(super) struct Sender {
+    pub(super) security: SecurityToken,
+    /// The words of the audit token that are not always zero: user, group, process.
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) pid: u32,
+}
+
+impl Sender {
+    /// The kernel.
+    pub(super) const KERNEL: Self = Self {
+        security: SecurityToken::KERNEL,
+        uid: 0,
+        gid: 0,
+        pid: 0,
+    };
+
+    /// The audit token.
+    pub(super) fn audit(self) -> AuditToken {
+        // Words 1, 2 and 5, see `AuditToken`; Darling leaves the others zero.
+        AuditToken {
+            val: [0, self.uid, self.gid, 0, 0, self.pid, 0, 0],
+        }
+    }
+}
+
+/// A right in the header of a message, and as what its receiver gets it.
+pub(super) struct HeaderRight {
+    pub(super) right: Right,
+    pub(super) received_as: Option<Disposition>,
+}
+
+impl HeaderRight {
+    /// No right.
+    pub(super) const NONE: Self = Self {
+        right: Right::Null,
+        received_as: None,
+    };
+
+    /// A send right.
+    pub(super) fn send(right: SendRight) -> Self {
+        Self {
+            right: Right::Send(right),
+            received_as: Some(Disposition::MoveSend),
+        }
+    }
+
+    /// A send-once right.
+    pub(super) fn send_once(right: SendOnceRight) -> Self {
+        Self {
+            right: Right::SendOnce(right),
+            received_as: Some(Disposition::MoveSendOnce),
+        }
+    }
+}
+
+/// A right in the body of a message.
+pub(super) struct Carried {
+    /// Where the descriptor stands in the message.
+    pub(super) offset: usize,
+    pub(super) right: Right,
+    pub(super) received_as: Disposition,
+}
+
+/// What the port adds when it gives the message up.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Arrival {
+    /// The name of the receive right in its space.
+    pub(super) name: PortName,
+    pub(super) seqno: u32,
+    pub(super) context: u64,
+}
+
+/// A message.
+pub(super) struct Message {
+    pub(super) destination: HeaderRight,
+    pub(super) reply: HeaderRight,
+    pub(super) carried: KVec<Carried>,
+    pub(super) id: i32,
+    pub(super) complex: bool,
+    /// Carries the receive right that it would have to be received with: it goes nowhere.
+    pub(super) circular: bool,
+    pub(super) sender: Sender,
+    pub(super) arrival: Arrival,
+    /// Bytes of the message, header included, trailer not.
+    length: usize,
+    bytes: Bytes,
+    _live: Live,
+}
+
+impl Message {
+    /// Makes an empty message that has room for `length` bytes, at least [`HEADER_SIZE`], without
+    /// saying yet what they are. The memory is charged to the caller.
+    pub(super) fn new(length: usize) -> Result<KBox<Node<Self>>, AllocError> {
+        let mut message = Node::new(
+            Self {
+                destination: HeaderRight::NONE,
+                reply: HeaderRight::NONE,
+                carried: KVec::new(),
+                id: 0,
+                complex: false,
+                circular: false,
+                sender: Sender::KERNEL,
+                arrival: Arrival::default(),
+                length: 0,
+                bytes: Bytes::Inline([0; INLINE]),
+                _live: Live::new(&MESSAGES),
+            },
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        message.reset(length)?;
+        Ok(message)
+    }
+
+    /// Makes room for `length` bytes in a message whose rights are gone.
+    pub(super) fn reset(&mut self, length: usize) -> Result<(), AllocError> {
+        self.destination = HeaderRight::NONE;
+        self.reply = HeaderRight::NONE;
+        self.carried.clear();
+        self.complex = false;
+        self.circular = false;
+        self.sender = Sender::KERNEL;
+        if length > INLINE_MESSAGE {
+            let capacity = length.checked_add(TRAILER_SIZE_MAX).ok_or(AllocError)?;
+            let mut bytes = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
+            bytes.resize(length, 0, GFP_KERNEL_ACCOUNT)?;
+            self.bytes = Bytes::Heap(bytes);
+        } else if matches!(self.bytes, Bytes::Heap(_)) {
+            self.bytes = Bytes::Inline([0; INLINE]);
+        }
+        self.length = length;
+        Ok(())
+    }
+
+    /// Whether the message may wait in a thread's cache for its next use.
+    pub(super) fn is_small(&self) -> bool {
+        matches!(self.bytes, Bytes::Inline(_))
+    }
+
+    /// The number of bytes, without trailer. No message is longer than 48 MiB.
+    pub(super) fn size(&self) -> u32 {
+        u32::try_from(self.length).unwrap_or(u32::MAX)
+    }
+
+    /// The bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        let all = match &self.bytes {
+            Bytes::Inline(bytes) => bytes.as_slice(),
+            Bytes::Heap(bytes) => bytes.as_slice(),
+        };
+        all.get(..self.length).unwrap_or(all)
+    }
+
+    /// The bytes, to be written.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        let length = self.length;
+        let all = match &mut self.bytes {
+            Bytes::Inline(bytes) => bytes.as_mut_slice(),
+            Bytes::Heap(bytes) => bytes.as_mut_slice(),
+        };
+        let length = length.min(all.len());
+        all.get_mut(..length).unwrap_or_default()
+    }
+
+    /// Reads a value at `offset`.
+    pub(super) fn read_at<T: FromBytes>(&self, offset: usize) -> Option<T> {
+        let bytes = self.bytes().get(offset..)?;
+        Some(T::read_from_prefix(bytes).ok()?.0)
+    }
+
+    /// Writes a value at `offset`; one that does not fit is not written.
+    pub(super) fn write_at<T: IntoBytes + zerocopy::Immutable>(&mut self, offset: usize, value: &T) {
+        if let Some(bytes) = self.bytes_mut().get_mut(offset..) {
+            // All offsets were checked when the message was taken in.
+            let _ = value.write_to_prefix(bytes);
+        }
+    }
+
+    /// The header as it stands in the bytes.
+    pub(super) fn header(&self) -> Option<MachMsgHeader> {
+        self.read_at(0)
+    }
+
+    /// Replaces the header.
+    pub(super) fn set_header(&mut self, header: &MachMsgHeader) {
+        self.write_at(0, header);
+    }
+
+    /// Appends `trailer`, which the room made by [`reset`](Self::reset) includes.
+    pub(super) fn append_trailer(&mut self, trailer: &[u8]) -> &[u8] {
+        match &mut self.bytes {
+            Bytes::Inline(bytes) => {
+                let end = self.length.saturating_add(trailer.len());
+                if let Some(room) = bytes.get_mut(self.length..end) {
+                    room.copy_from_slice(trailer);
+                }
+                bytes.get(..end).unwrap_or_default()
+            }
+            Bytes::Heap(bytes) => {
+                bytes.truncate(self.length);
+                // The capacity was reserved.
+                let _ = bytes.extend_from_slice(trailer, GFP_KERNEL);
+                bytes.as_slice()
+            }
+        }
+    }
+
+    /// Takes a receive right out of the body, if there is one. Serves the destruction of ports,
+    /// which must not recurse.
+    pub(super) fn take_receive_right(&mut self) -> Option<Right> {
+        self.carried
+            .iter_mut()
+            .find(|carried| matches!(carried.right, Right::Receive(_)))
+            .map(|carried| core::mem::replace(&mut carried.right, Right::Null))
+    }
+}
+
+const _: () = assert!(HEADER_SIZE <= INLINE_MESSAGE);
+const _: () = assert!(core::mem::size_of::<Node<Message>>() <= 640);

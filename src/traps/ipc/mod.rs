@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mach IPC: name spaces, rights, ports, port sets and messages (ABI traps §5 and §6).
+//!
+//! Other subsystems use what is exported here: [`KernelObject`] and [`KernelPort`] to offer
+//! objects by port.
+//!
+//! | file | what |
+//! |---|---|
+//! | `right` | rights as values that cannot be lost |
+//! | `port`, `set`, `waiter` | message queues and who waits at them |
+//! | `table`, `names`, `space` | names, and what can be done with them |
+//! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
+//! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
+//! | `mach_msg`, `names_traps`, `self_ports` | the traps |
+//!
+//! # Locks
+//!
+//! From the outside in:
+//!
+//! 1. `Host::transit` (mutex): receive rights enter messages.
+//! 2. `Space::table` (spinlock): one space at a time.
+//! 3. `Port::state` (spinlock): one port at a time.
+//! 4. `PortSet::state` (spinlock): one set at a time.
+//!
+//! `KernelPort::receive` and `TaskPorts::bootstrap` (spinlocks) are leaves. Under a spinlock
+//! nothing is allocated, no user memory is touched, and no right is dropped: what leaves a table
+//! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
+//! the one thing done under these locks that takes others, those of the scheduler.
+
+mod copyin;
+mod copyout;
+mod error;
+mod kobject;
+mod mach_msg;
+mod message;
+mod names;
+mod names_traps;
+mod notify;
+mod port;
+mod receive;
+mod right;
+mod self_ports;
+mod send;
+mod set;
+mod space;
+mod special;
+mod table;
+mod thread;
+mod waiter;
+
+pub(crate) use self::port::Port;
+
+use self::{
+    space::Space,
+    special::{
+        Host,
+        SpecialPorts, //
+    },
+    thread::ThreadIpc, //
+};
+use crate::core::{
+    Birth,
+    ObjectCounter,
+    StateKey,
+    Subsystem,
+    Task,
+    TaskState,
+    ThreadState,
+    TrapDescriptor, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The space of a task.
+static SPACE: StateKey<Space> = StateKey::new();
+
+/// The IPC state of a thread.
+static THREAD: StateKey<ThreadIpc> = StateKey::new();
+
+/// The traps of this subsystem, file by file.
+pub(crate) const TRAPS: [&[TrapDescriptor]; 3] =
+    [mach_msg::TRAPS, names_traps::TRAPS, self_ports::TRAPS];
+
+/// The subsystem.
+pub(crate) struct Ipc {
+    host: Arc<Host>,
+}
+
+impl Ipc {
+    /// Makes what all tasks share. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self { host: Host::new()? })
+    }
+}
+
+impl Subsystem for Ipc {
+    fn name(&self) -> &'static str {
+        "ipc"
+    }
+
+    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
+        &TRAPS
+    }
+
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        static OBJECTS: [&ObjectCounter; 4] = [
+            &space::SPACES,
+            &port::PORTS,
+            &set::SETS,
+            &message::MESSAGES,
+        ];
+        &OBJECTS
+    }
+
+    fn bind(&self, position: usize) {
+        SPACE.bind(position);
+        THREAD.bind(position);
+    }
+
+    fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        let parent = birth.parent.and_then(|parent| SPACE.of_task(parent));
+        let special = SpecialPorts::new(&self.host, parent.map(|parent| &parent.special))?;
+        Ok(Some(Space::new(special)?))
+    }
+
+    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        Ok(Some(Arc::new(ThreadIpc::new()?, GFP_KERNEL_ACCOUNT)?))
+    }
+
+    fn shutdown(&self) {
+        self.host.port.end();
+    }
+}

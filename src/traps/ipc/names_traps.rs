@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Traps on the names of one's own space (ABI traps §5.3 to §5.5).
+//!
+//! All want the caller's own task as the first argument; with another one, or none, the result is
+//! `MACH_SEND_INVALID_DEST` and nothing else is looked at.
+
+use super::{
+    error::SEND_INVALID_DEST,
+    port::Port,
+    right::Right,
+    set::PortSet,
+    space::Space,
+    table::Object,
+    SPACE, //
+};
+use crate::{
+    abi::{
+        args::{
+            MachPortAllocateArgs,
+            MachPortDeallocateArgs,
+            MachPortDestroyArgs,
+            MachPortExtractMemberArgs,
+            MachPortInsertMemberArgs,
+            MachPortInsertRightArgs,
+            MachPortModRefsArgs,
+            MachPortMoveMemberArgs,
+            MachPortTypeArgs, //
+        },
+        msg::Disposition,
+        nr,
+        port::{
+            Right as RightKind,
+            MACH_PORT_TYPE_DEAD_NAME,
+            MACH_PORT_TYPE_PORT_SET,
+            MACH_PORT_TYPE_RECEIVE,
+            MACH_PORT_TYPE_SEND,
+            MACH_PORT_TYPE_SEND_ONCE, //
+        },
+        PortName, //
+    },
+    core::{
+        user,
+        Context,
+        KernError,
+        KernResult,
+        TrapDescriptor, //
+    },
+};
+use kernel::sync::Arc;
+use mach_macros::{
+    trap,
+    traps, //
+};
+
+/// The traps of this file.
+pub(super) const TRAPS: &[TrapDescriptor] = traps![
+    mach_reply_port,
+    mach_port_allocate,
+    mach_port_deallocate,
+    mach_port_destroy,
+    mach_port_mod_refs,
+    mach_port_insert_right,
+    mach_port_type,
+    mach_port_insert_member,
+    mach_port_extract_member,
+    mach_port_move_member,
+];
+
+/// The caller's space.
+fn own_space<'a>(context: &Context<'a>) -> KernResult<&'a Space> {
+    SPACE.of_task(context.task()).ok_or(KernError::FAILURE)
+}
+
+/// The space of `task`, which must be the caller itself.
+fn target_space<'a>(context: &Context<'a>, task: PortName) -> KernResult<&'a Space> {
+    let space = own_space(context)?;
+    if space.is_self(task) {
+        Ok(space)
+    } else {
+        Err(SEND_INVALID_DEST)
+    }
+}
+
+/// Makes a port and gives its receive right to the caller.
+#[trap(nr::MACH_REPLY_PORT)]
+fn mach_reply_port(context: &Context<'_>) -> PortName {
+    own_space(context)
+        .and_then(new_port)
+        .unwrap_or(PortName::NULL)
+}
+
+fn new_port(space: &Space) -> KernResult<PortName> {
+    let right = Port::with_receive_right().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+    space.insert_receive(right)
+}
+
+/// Makes a port, a port set or a dead name. If the name cannot be written to the caller's memory
+/// it is taken back.
+#[trap(nr::MACH_PORT_ALLOCATE)]
+fn mach_port_allocate(context: &Context<'_>, args: MachPortAllocateArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    let name = match RightKind::try_from(args.right_type) {
+        Ok(RightKind::Receive) => new_port(space)?,
+        Ok(RightKind::PortSet) => {
+            let set = PortSet::new().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+            insert(space, Object::Set(set))?
+        }
+        Ok(RightKind::DeadName) => insert(space, Object::Dead)?,
+        _ => return Err(KernError::INVALID_VALUE),
+    };
+    user::write(args.out_right_name, &name).map_err(|fault| {
+        if let Ok(dropped) = space.with(|table| table.destroy(name)) {
+            drop(dropped);
+        }
+        fault.into()
+    })
+}
+
+/// Enters `object` under a new name, with one user reference.
+fn insert(space: &Space, object: Object) -> KernResult<PortName> {
+    let mut object = Some(object);
+    space.with_room(1, |table| {
+        let taken = object.take().ok_or(KernError::FAILURE)?;
+        table.insert(taken, 1).map_err(|back| {
+            object = Some(back);
+            KernError::NO_SPACE
+        })
+    })
+}
+
+/// Drops one user reference.
+#[trap(nr::MACH_PORT_DEALLOCATE)]
+fn mach_port_deallocate(context: &Context<'_>, args: MachPortDeallocateArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    space
+        .with(|table| table.deallocate(args.port_right_name))
+        .map(drop)
+}
+
+/// Drops all rights under a name.
+#[trap(nr::MACH_PORT_DESTROY)]
+fn mach_port_destroy(context: &Context<'_>, args: MachPortDestroyArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    space
+        .with(|table| table.destroy(args.port_right_name))
+        .map(drop)
+}
+
+/// Changes the number of user references of a right.
+#[trap(nr::MACH_PORT_MOD_REFS)]
+fn mach_port_mod_refs(context: &Context<'_>, args: MachPortModRefsArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    let kind = RightKind::try_from(args.right_type).map_err(|_| KernError::INVALID_VALUE)?;
+    space
+        .with(|table| table.mod_refs(args.port_right_name, kind, args.delta))
+        .map(drop)
+}
+
+/// Enters a right that the caller has, or makes from one that it has, under a name of its choice.
+#[trap(nr::MACH_PORT_INSERT_RIGHT)]
+fn mach_port_insert_right(context: &Context<'_>, args: MachPortInsertRightArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    if !{ args.right_name }.is_valid() {
+        return Err(KernError::INVALID_CAPABILITY);
+    }
+    let disposition =
+        Disposition::try_from(args.right_type).map_err(|_| KernError::INVALID_RIGHT)?;
+    let right = space.copyin(args.right_name, disposition)?;
+    // From here on the right is dropped on failure.
+    if !{ args.port_name }.is_valid() {
+        return Err(KernError::INVALID_VALUE);
+    }
+    space.insert_right_as(args.port_name, right)
+}
+
+impl Space {
+    /// Enters `right` under `name`. `KERN_INVALID_CAPABILITY` for a dead right,
+    /// `KERN_RIGHT_EXISTS` if the port has another name, `KERN_NAME_EXISTS` if the name denotes
+    /// something else, and the errors of [`reach`](Self::reach). On failure the right is dropped.
+    fn insert_right_as(&self, name: PortName, right: Right) -> KernResult {
+        let Some(port) = right.port().cloned() else {
+            return Err(KernError::INVALID_CAPABILITY);
+        };
+        if !port.is_alive() {
+            return Err(KernError::INVALID_CAPABILITY);
+        }
+        self.reach(name)?;
+        let mut right = Some(right);
+        // What is left of the right is dropped with this variable, after the unlock.
+        self.with(|table| self.enter_as(table, name, &port, &mut right))
+    }
+}
+
+/// Traps whose subject is a port set want names that can denote something.
+fn check_set_names(names: [PortName; 2]) -> KernResult {
+    names
+        .iter()
+        .all(|name| name.is_valid())
+        .then_some(())
+        .ok_or(KernError::INVALID_RIGHT)
+}
+
+/// The port whose receive right `member` is.
+fn member_port(space: &Space, member: PortName) -> KernResult<Arc<Port>> {
+    space.with(
+        |table| match &table.lookup(member).ok_or(KernError::INVALID_NAME)?.object {
+            Object::Receive(right, _) => Ok(right.port().clone()),
+            _ => Err(KernError::INVALID_RIGHT),
+        },
+    )
+}
+
+/// The set that `set` denotes.
+fn set_of(space: &Space, set: PortName) -> KernResult<Arc<PortSet>> {
+    space.with(
+        |table| match &table.lookup(set).ok_or(KernError::INVALID_NAME)?.object {
+            Object::Set(right) => Ok(right.set().clone()),
+            _ => Err(KernError::INVALID_RIGHT),
+        },
+    )
+}
+
+/// Adds a port to a set.
+#[trap(nr::MACH_PORT_INSERT_MEMBER)]
+fn mach_port_insert_member(context: &Context<'_>, args: MachPortInsertMemberArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    check_set_names([args.port_right_name, args.pset_right_name])?;
+    let port = member_port(space, args.port_right_name)?;
+    let set = set_of(space, args.pset_right_name)?;
+    PortSet::insert(&set, &port)
+}
+
+/// Takes a port out of a set.
+#[trap(nr::MACH_PORT_EXTRACT_MEMBER)]
+fn mach_port_extract_member(context: &Context<'_>, args: MachPortExtractMemberArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    check_set_names([args.port_right_name, args.pset_right_name])?;
+    let port = member_port(space, args.port_right_name)?;
+    let set = set_of(space, args.pset_right_name)?;
+    PortSet::remove(&set, &port)
+}
+
+/// Takes a port out of all sets and adds it to one, if that is not null.
+#[trap(nr::MACH_PORT_MOVE_MEMBER)]
+fn mach_port_move_member(context: &Context<'_>, args: MachPortMoveMemberArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    let after: PortName = args.pset_right_name;
+    if !{ args.port_right_name }.is_valid() || after == PortName::DEAD {
+        return Err(KernError::INVALID_RIGHT);
+    }
+    let port = member_port(space, args.port_right_name)?;
+    if after == PortName::NULL {
+        PortSet::remove_from_all(&port);
+        return Ok(());
+    }
+    let set = set_of(space, after)?;
+    PortSet::remove_from_all(&port);
+    PortSet::insert(&set, &port)
+}
+
+/// Tells which rights a name denotes.
+#[trap(nr::MACH_PORT_TYPE)]
+fn mach_port_type(context: &Context<'_>, args: MachPortTypeArgs) -> KernResult {
+    let space = target_space(context, args.task_right_name)?;
+    let name: PortName = args.port_right_name;
+    let bits = match name {
+        PortName::NULL => return Err(KernError::INVALID_NAME),
+        PortName::DEAD => MACH_PORT_TYPE_DEAD_NAME,
+        name => {
+            let (bits, dropped) = space.with(|table| {
+                let dropped = table.refresh(name);
+                let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
+                Ok((type_bits(&entry.object), dropped))
+            })?;
+            drop(dropped);
+            bits
+        }
+    };
+    Ok(user::write(args.port_type_out, &bits)?)
+}
+
+fn type_bits(object: &Object) -> u32 {
+    match object {
+        Object::Free { .. } => 0,
+        Object::Send(_) => MACH_PORT_TYPE_SEND,
+        Object::Receive(_, None) => MACH_PORT_TYPE_RECEIVE,
+        Object::Receive(_, Some(_)) => MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_SEND,
+        Object::SendOnce(_) => MACH_PORT_TYPE_SEND_ONCE,
+        Object::Set(_) => MACH_PORT_TYPE_PORT_SET,
+        Object::Dead => MACH_PORT_TYPE_DEAD_NAME,
+    }
+}

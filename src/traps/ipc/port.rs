@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ports: message queues with one receiver and any number of senders.
+//!
+//! Source of the behaviour: XNU osfmk/ipc/ipc_port.c and ipc_mqueue.c; ABI traps §5.6, §6.4, §6.5.
+//!
+//! Locks: `Port::state`. See the order in [`super`]. Counts of rights are atomics, because a right
+//! that exists keeps its count from reaching zero; the one that reaches zero takes the lock.
+
+use super::{
+    kobject::KernelObject,
+    message::{
+        Arrival,
+        Message, //
+    },
+    notify,
+    right::{
+        ReceiveRight,
+        SendOnceRight, //
+    },
+    set::{
+        Membership,
+        PortSet, //
+    },
+    waiter::{
+        Outcome,
+        Room,
+        TooLarge,
+        Waiter, //
+    },
+};
+use crate::{
+    abi::{
+        port::{
+            MACH_PORT_QLIMIT_DEFAULT,
+            MACH_PORT_QLIMIT_KERNEL, //
+        },
+        PortName, //
+    },
+    core::{
+        Live,
+        ObjectCounter, //
+    },
+    linux::{
+        fifo::{
+            Fifo,
+            Node, //
+        },
+        queue::{
+            Linked,
+            Queue, //
+        },
+    },
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{Acquire, Relaxed, Release},
+            Atomic, //
+        },
+        Arc,
+        SpinLock, //
+    },
+};
+
+pub(super) static PORTS: ObjectCounter = ObjectCounter::new("ports");
+
+/// Identifies a space, without keeping it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SpaceId(pub(super) u64);
+
+/// Who has the receive right.
+pub(super) enum Receiver {
+    /// A space, under a name.
+    Space(SpaceId, PortName),
+    /// Nobody at the moment: the port is new, or the right is in a message to another port.
+    Transit(Option<Arc<Port>>),
+    /// The kernel: messages are handled by an object and never queued.
+    Kernel(Arc<dyn KernelObject>),
+    /// Nobody ever again.
+    Dead,
+}
+
+/// A port.
+#[pin_data]
+pub(crate) struct Port {
+    pub(super) send_rights: Atomic<u32>,
+    pub(super) send_once_rights: Atomic<u32>,
+    pub(super) make_send_count: Atomic<u32>,
+    /// Goes from true to false once, with the lock held.
+    alive: Atomic<bool>,
+    kernel: bool,
+    #[pin]
+    state: SpinLock<PortState>,
+    _live: Live,
+}
+
+/// What a port's lock protects.
+pub(super) struct PortState {
+    pub(super) receiver: Receiver,
+    messages: Fifo<Message>,
+    pub(super) limit: u32,
+    pub(super) seqno: u32,
+    /// Threads that wait for a message at this very port; none while there are messages.
+    receivers: Queue<Waiter>,
+    /// Threads that wait for room.
+    senders: Queue<Waiter>,
+    /// The sets that the port is in.
+    pub(super) memberships: KVec<Arc<Linked<Membership>>>,
+    pub(super) context: u64,
+    /// Who is to be told when the last send right is gone.
+    pub(super) no_senders: Option<SendOnceRight>,
+}
+
+/// How a message that is sent may wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Not beyond the queue limit.
+    Limited,
+    /// Beyond the limit that tasks can set: for send-once rights and the kernel.
+    Always,
+}
+
+/// What became of a message.
+pub(super) enum Posted {
+    /// A receiver has it, and is to be woken.
+    Handed(Arc<Linked<Waiter>>),
+    /// It is queued.
+    Queued,
+    /// The queue is full.
+    Full(KBox<Node<Message>>),
+    /// The queue holds all that a queue can.
+    Overflow(KBox<Node<Message>>),
+    /// The port is dead.
+    Dead(KBox<Node<Message>>),
+}
+
+/// What a receiver finds.
+pub(super) enum Taken {
+    Message(KBox<Node<Message>>),
+    TooLarge(TooLarge),
+    /// Nothing.
+    Empty,
+    /// The receiver does not have the receive right any more.
+    Changed,
+}
+
+impl Port {
+    fn new(receiver: Receiver) -> Result<Arc<Self>> {
+        let kernel = matches!(receiver, Receiver::Kernel(_));
+        Arc::pin_init(
+            pin_init!(Self {
+                send_rights: Atomic::new(0),
+                send_once_rights: Atomic::new(0),
+                make_send_count: Atomic::new(0),
+                alive: Atomic::new(true),
+                kernel,
+                state <- new_spinlock!(
+                    PortState {
+                        receiver,
+                        messages: Fifo::new(),
+                        limit: MACH_PORT_QLIMIT_DEFAULT,
+                        seqno: 0,
+                        receivers: Queue::new(),
+                        senders: Queue::new(),
+                        memberships: KVec::new(),
+                        context: 0,
+                        no_senders: None,
+                    },
+                    "Port::state"
+                ),
+                _live: Live::new(&PORTS),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Makes a port, and its receive right, which is in nobody's space yet. Fails with `ENOMEM`.
+    pub(super) fn with_receive_right() -> Result<ReceiveRight> {
+        Self::new(Receiver::Transit(None)).map(ReceiveRight::of_new)
+    }
+
+    /// Makes a port whose messages `object` handles. It lives until the receive right is dropped.
+    pub(crate) fn for_kernel(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
+        Self::new(Receiver::Kernel(object)).map(ReceiveRight::of_new)
+    }
+
+    /// Whether the port has not died yet.
+    #[inline]
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Acquire)
+    }
+
+    /// Whether the kernel receives the port's messages.
+    #[inline]
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.kernel
+    }
+
+    /// The object that handles the messages.
+    pub(crate) fn kernel_object(&self) -> Option<Arc<dyn KernelObject>> {
+        if !self.kernel {
+            return None;
+        }
+        match &self.state.lock().receiver {
+            Receiver::Kernel(object) => Some(object.clone()),
+            _ => None,
+        }
+    }
+
+    /// Calls `f` with the state, with the lock held.
+    #[inline]
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut PortState) -> R) -> R {
+        f(&mut self.state.lock())
+    }
+
+    /// The name of the receive right, if `space` has it.
+    pub(super) fn name_in(&self, space: SpaceId) -> Option<PortName> {
+        match self.state.lock().receiver {
+            Receiver::Space(id, name) if id == space => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The last send right was dropped: tells whoever asked to be told.
+    pub(super) fn last_send_right_gone(&self) {
+        let (notify, make_send_count) = {
+            let mut state = self.state.lock();
+            // One may have been made since.
+            if self.send_rights.load(Relaxed) != 0 {
+                return;
+            }
+            let count = self.make_send_count.load(Relaxed);
+            (state.no_senders.take(), count)
+        };
+        if let Some(notify) = notify {
+            notify::no_senders(notify, make_send_count);
+        }
+    }
+
+    /// Hands `message` to a waiting receiver, or queues it.
+    ///
+    /// The caller wakes the receiver of [`Posted::Handed`] and drops the message of
+    /// [`Posted::Dead`].
+    #[inline]
+    pub(super) fn post(&self, mut message: KBox<Node<Message>>, admission: Admission) -> Posted {
+        let mut state = self.state.lock();
+        let (Receiver::Space(..) | Receiver::Transit(_)) = state.receiver else {
+            return Posted::Dead(message);
+        };
+        let queued = state.messages.len();
+        if queued >= MACH_PORT_QLIMIT_KERNEL {
+            return Posted::Overflow(message);
+        }
+        if queued >= state.limit && admission == Admission::Limited {
+            return Posted::Full(message);
+        }
+        if queued == 0 {
+            if let Some(receiver) = state.receiver_for(message.size()) {
+                message.arrival = state.arrival();
+                receiver.deliver(message);
+                return Posted::Handed(receiver);
+            }
+        }
+        state.messages.push_back(message);
+        for membership in &state.memberships {
+            membership.set.port_ready(membership);
+        }
+        Posted::Queued
+    }
+
+    /// Takes the oldest message, if `space` may receive here and it fits.
+    pub(super) fn take(&self, space: SpaceId, room: Room) -> Taken {
+        let mut state = self.state.lock();
+        if !state.is_received_by(space) {
+            return Taken::Changed;
+        }
+        state.take(room)
+    }
+
+    /// As [`take`](Self::take), but puts `waiter` in the queue when there is no message.
+    pub(super) fn take_or_wait(
+        &self,
+        space: SpaceId,
+        room: Room,
+        waiter: &Arc<Linked<Waiter>>,
+    ) -> Taken {
+        let mut state = self.state.lock();
+        if !state.is_received_by(space) {
+            return Taken::Changed;
+        }
+        let taken = state.take(room);
+        if matches!(taken, Taken::Empty) && state.receivers.push_back(waiter.clone()).is_err() {
+            // A thread waits in one place at a time, so this is not reached; nor would it hang.
+            return Taken::Changed;
+        }
+        taken
+    }
+
+    /// Takes `waiter` out of the queue of receivers; false if it has been taken out.
+    pub(super) fn stop_receiving(&self, waiter: &Linked<Waiter>) -> bool {
+        self.state.lock().receivers.remove(waiter).is_some()
+    }
+
+    /// Puts `waiter` in the queue for room; false if there is room now, or the port is dead.
+    pub(super) fn wait_for_room(&self, waiter: &Arc<Linked<Waiter>>) -> bool {
+        let mut state = self.state.lock();
+        let full = state.messages.len() >= state.limit;
+        self.is_alive() && full && state.senders.push_back(waiter.clone()).is_ok()
+    }
+
+    /// Takes `waiter` out of the queue for room. If it has been taken out, the room that it was
+    /// told of goes to the next.
+    pub(super) fn stop_waiting_for_room(&self, waiter: &Linked<Waiter>) {
+        let mut state = self.state.lock();
+        if state.senders.remove(waiter).is_none() {
+            state.room_for_sender();
+        }
+    }
+
+    /// Sets the queue limit, which may make room.
+    pub(super) fn set_limit(&self, limit: u32) {
+        let mut state = self.state.lock();
+        state.limit = limit;
+        for _ in state.messages.len()..limit {
+            if !state.room_for_sender() {
+                break;
+            }
+        }
+    }
+
+    /// Destroys the port, whose receive right is gone: everybody who waits is told, the messages
+    /// and what they carry are dropped.
+    ///
+    /// Messages can carry receive rights, whose ports have messages, and so on: the ports are
+    /// emptied one after the other, not one inside the other.
+    pub(super) fn destroy(this: &Arc<Self>) {
+        let mut doomed = this.die();
+        while let Some(mut message) = doomed.pop_front() {
+            while let Some(right) = message.take_receive_right() {
+                if let Some(port) = right.port() {
+                    let mut more = port.die();
+                    while let Some(message) = more.pop_front() {
+                        doomed.push_back(message);
+                    }
+                }
+                // The port is dead and empty: dropping the right finds nothing more to do.
+                drop(right);
+            }
+        }
+    }
+
+    /// Makes the port dead and gives out its messages. Does nothing to a dead port.
+    fn die(&self) -> Fifo<Message> {
+        let (messages, memberships, receiver, no_senders) = {
+            let mut state = self.state.lock();
+            if matches!(state.receiver, Receiver::Dead) {
+                return Fifo::new();
+            }
+            self.alive.store(false, Release);
+            let receiver = core::mem::replace(&mut state.receiver, Receiver::Dead);
+            while let Some(waiter) = state.receivers.pop_front() {
+                waiter.end(Outcome::Changed);
+            }
+            while let Some(waiter) = state.senders.pop_front() {
+                waiter.end(Outcome::Room);
+            }
+            for membership in &state.memberships {
+                membership.set.forget(membership);
+            }
+            (
+                state.messages.take(),
+                core::mem::take(&mut state.memberships),
+                receiver,
+                state.no_senders.take(),
+            )
+        };
+        // Outside of the lock: these may be the last references to other objects, and the
+        // request for a notification is answered with a send-once notification.
+        drop(memberships);
+        drop(receiver);
+        drop(no_senders);
+        messages
+    }
+}
+
+impl PortState {
+    fn is_received_by(&self, space: SpaceId) -> bool {
+        matches!(self.receiver, Receiver::Space(id, _) if id == space)
+    }
+
+    /// The number of messages that wait.
+    pub(super) fn queued(&self) -> u32 {
+        self.messages.len()
+    }
+
+    /// Takes the thread that is to receive a message of `size` bytes out of its queue: one that
+    /// waits at the port, else one that waits at one of its sets. Those who have no room for it
+    /// and want it kept are told so.
+    #[inline]
+    fn receiver_for(&mut self, size: u32) -> Option<Arc<Linked<Waiter>>> {
+        let large = TooLarge {
+            size,
+            port: self.receiver_name(),
+        };
+        if let Some(receiver) = fitting(&mut self.receivers, large) {
+            return Some(receiver);
+        }
+        self.memberships
+            .iter()
+            .find_map(|membership| membership.set.receiver_for(large))
+    }
+
+    fn receiver_name(&self) -> PortName {
+        match self.receiver {
+            Receiver::Space(_, name) => name,
+            _ => PortName::NULL,
+        }
+    }
+
+    /// What the next message to leave is marked with.
+    #[inline]
+    fn arrival(&mut self) -> Arrival {
+        let seqno = self.seqno;
+        self.seqno = seqno.wrapping_add(1);
+        Arrival {
+            name: self.receiver_name(),
+            seqno,
+            context: self.context,
+        }
+    }
+
+    fn take(&mut self, room: Room) -> Taken {
+        let size = match self.messages.front() {
+            None => return Taken::Empty,
+            Some(message) => message.size(),
+        };
+        if room.refuses(size) {
+            return Taken::TooLarge(TooLarge {
+                size,
+                port: self.receiver_name(),
+            });
+        }
+        let Some(mut message) = self.messages.pop_front() else {
+            return Taken::Empty;
+        };
+        message.arrival = self.arrival();
+        self.room_for_sender();
+        Taken::Message(message)
+    }
+
+    /// Lets one waiting sender try, if there is room; false if there is none or nobody waits.
+    fn room_for_sender(&mut self) -> bool {
+        if self.messages.len() >= self.limit {
+            return false;
+        }
+        match self.senders.pop_front() {
+            Some(waiter) => {
+                waiter.end(Outcome::Room);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The receive right leaves its space: waiting receivers are told, and what belongs to the
+    /// receiver is reset. Messages stay.
+    pub(super) fn depart(&mut self, make_send_count: &Atomic<u32>) {
+        self.receiver = Receiver::Transit(None);
+        while let Some(waiter) = self.receivers.pop_front() {
+            waiter.end(Outcome::Changed);
+        }
+        self.context = 0;
+        self.seqno = 0;
+        make_send_count.store(0, Relaxed);
+    }
+
+    /// The set that `set` names among those that the port is in.
+    pub(super) fn membership_of(&self, set: &Arc<PortSet>) -> Option<usize> {
+        self.memberships
+            .iter()
+            .position(|membership| Arc::ptr_eq(&membership.set, set))
+    }
+}
+
+/// Takes the first thread out of `receivers` that has room for the message that `large` describes,
+/// or does not mind losing it. The others before it are told that it is too large.
+#[inline]
+pub(super) fn fitting(
+    receivers: &mut Queue<Waiter>,
+    large: TooLarge,
+) -> Option<Arc<Linked<Waiter>>> {
+    loop {
+        let receiver = receivers.pop_front()?;
+        if !receiver.room().refuses(large.size) {
+            return Some(receiver);
+        }
+        receiver.refuse(large);
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receive half of `mach_msg` (ABI traps §6.5; XNU osfmk/ipc/ipc_mqueue.c).
+//!
+//! Locks: `Space::table` to find what the name denotes, then that of the port or set.
+
+use super::{
+    copyout,
+    error::*,
+    message::Message,
+    port::{
+        Port,
+        Taken, //
+    },
+    send::Patience,
+    set::PortSet,
+    table::Object,
+    thread::ThreadIpc,
+    waiter::{
+        Outcome,
+        Room,
+        TooLarge,
+        Waiter, //
+    },
+    Space, //
+};
+use crate::{
+    abi::{
+        msg::option,
+        PortName,
+        UserAddr, //
+    },
+    core::{
+        Context,
+        Event,
+        KernError,
+        KernResult, //
+    },
+    linux::{
+        fifo::Node,
+        queue::Linked,
+        wait::Woken, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Where to receive from, and to.
+pub(super) struct Receive {
+    pub(super) name: PortName,
+    pub(super) address: UserAddr,
+    /// Bytes at `address`.
+    pub(super) size: u32,
+    pub(super) options: u32,
+    pub(super) patience: Patience,
+}
+
+/// What a name to receive from denotes.
+enum Source {
+    Port(Arc<Port>),
+    Set(Arc<PortSet>),
+}
+
+/// Why no message came.
+enum Failure {
+    TooLarge(TooLarge),
+    Error(KernError),
+}
+
+impl Source {
+    #[inline]
+    fn find(space: &Space, name: PortName) -> KernResult<Self> {
+        space
+            .with(|table| match table.lookup(name).map(|entry| &entry.object) {
+                Some(Object::Receive(right, _)) => Ok(Self::Port(right.port().clone())),
+                Some(Object::Set(right)) => Ok(Self::Set(right.set().clone())),
+                _ => Err(KernError::INVALID_NAME),
+            })
+            .map_err(|_| RCV_INVALID_NAME)
+    }
+
+    #[inline]
+    fn take(&self, space: &Space, room: Room, waiter: Option<&Arc<Linked<Waiter>>>) -> Taken {
+        match (self, waiter) {
+            (Self::Port(port), Some(waiter)) => port.take_or_wait(space.id, room, waiter),
+            (Self::Port(port), None) => port.take(space.id, room),
+            (Self::Set(set), waiter) => set.take(space.id, room, waiter),
+        }
+    }
+
+    fn stop_receiving(&self, waiter: &Linked<Waiter>) -> bool {
+        match self {
+            Self::Port(port) => port.stop_receiving(waiter),
+            Self::Set(set) => set.stop_receiving(waiter),
+        }
+    }
+
+    /// Takes a message, or waits for one.
+    #[inline]
+    fn next(
+        &self,
+        space: &Space,
+        waiter: &Arc<Linked<Waiter>>,
+        room: Room,
+        patience: Patience,
+    ) -> Result<KBox<Node<Message>>, Failure> {
+        let deadline = match patience {
+            Patience::Poll => {
+                return match self.take(space, room, None) {
+                    Taken::Message(message) => Ok(message),
+                    Taken::TooLarge(large) => Err(Failure::TooLarge(large)),
+                    Taken::Empty => Err(Failure::Error(RCV_TIMED_OUT)),
+                    Taken::Changed => Err(Failure::Error(RCV_PORT_CHANGED)),
+                };
+            }
+            Patience::Until(deadline) => deadline,
+        };
+        waiter.begin_receive(room);
+        match self.take(space, room, Some(waiter)) {
+            Taken::Message(message) => return Ok(message),
+            Taken::TooLarge(large) => return Err(Failure::TooLarge(large)),
+            Taken::Changed => return Err(Failure::Error(RCV_PORT_CHANGED)),
+            Taken::Empty => (),
+        }
+        let error = match waiter.sleep(deadline) {
+            Woken::Ready => None,
+            Woken::TimedOut => Some(RCV_TIMED_OUT),
+            Woken::Interrupted => Some(RCV_INTERRUPTED),
+        };
+        if let Some(error) = error {
+            if self.stop_receiving(waiter) {
+                return Err(Failure::Error(error));
+            }
+            // Something came first: the wait has another outcome.
+        }
+        match waiter.outcome() {
+            Outcome::Delivered => waiter
+                .take_message()
+                .ok_or(Failure::Error(RCV_PORT_CHANGED)),
+            Outcome::TooLarge => Err(Failure::TooLarge(waiter.too_large())),
+            Outcome::Changed | Outcome::Room => Err(Failure::Error(RCV_PORT_CHANGED)),
+        }
+    }
+}
+
+/// Receives a message.
+#[inline]
+pub(super) fn receive(
+    context: &Context<'_>,
+    space: &Space,
+    thread: &ThreadIpc,
+    what: &Receive,
+) -> KernResult {
+    let source = Source::find(space, what.name)?;
+    if what.options & option::MACH_RCV_SYNC_WAIT != 0
+        && what.options & option::MACH_SEND_SYNC_OVERRIDE == 0
+    {
+        // Only a special reply port will do, and no thread has one yet.
+        return Err(RCV_INVALID_NOTIFY);
+    }
+    if option::trailer_type(what.options) != 0 {
+        return Err(RCV_INVALID_TRAILER);
+    }
+    let trailer = copyout::trailer_size(what.options);
+    let room = Room {
+        bytes: what.size.saturating_sub(trailer),
+        keeps_large: what.options & option::MACH_RCV_LARGE != 0,
+    };
+    let mut message = match source.next(space, &thread.waiter, room, what.patience) {
+        Ok(message) => message,
+        Err(Failure::Error(error)) => return Err(error),
+        Err(Failure::TooLarge(large)) => {
+            return copyout::too_large_kept(large, what.address, what.size, what.options)
+        }
+    };
+    let outcome = if message.size() > room.bytes {
+        copyout::too_large(&mut message, what.address, what.size, what.options)
+    } else {
+        copyout::receive(space, &mut message, what.address, what.options)
+    };
+    thread.keep(message);
+    if outcome.is_ok() {
+        context.mach().count(Event::MessageReceived);
+    }
+    outcome
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A thread that waits to receive a message, or for room to send one.
+//!
+//! Every thread has one waiter, made with the thread, so that waiting allocates nothing. While it
+//! stands in a queue, whoever holds that queue's lock may take it out, say how the wait ended and
+//! wake the thread. A waiter leaves the queue before its wait has an outcome, and the outcome is
+//! set by the one who took it out: so a wait has one outcome, and a message handed over is never
+//! lost, whatever timeouts and signals do meanwhile.
+
+use super::message::Message;
+use crate::{
+    abi::PortName,
+    linux::{
+        fifo::Node,
+        queue::Linked,
+        slot::Slot,
+        wait::{
+            new_wait_queue,
+            Deadline,
+            WaitQueue,
+            Woken, //
+        },
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{Acquire, Relaxed, Release},
+            Atomic, //
+        },
+        Arc, //
+    },
+};
+
+/// How a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(super) enum Outcome {
+    /// A message was handed over; it is in [`Waiter::take_message`].
+    Delivered = 1,
+    /// The next message is larger than the receiver has room for, and stays queued.
+    TooLarge = 2,
+    /// The port or set is gone, or the right has moved.
+    Changed = 3,
+    /// There may be room in the queue now, or the port is dead.
+    Room = 4,
+}
+
+/// The outcome while there is none.
+const PENDING: u32 = 0;
+
+/// A thread's place in wait queues.
+#[pin_data]
+pub(super) struct Waiter {
+    #[pin]
+    sleepers: WaitQueue,
+    outcome: Atomic<u32>,
+    message: Slot<Node<Message>>,
+    /// The size of the largest message that the receiver has room for.
+    room: Atomic<u32>,
+    /// Whether a larger one is to stay queued.
+    keeps_large: Atomic<bool>,
+    large_size: Atomic<u32>,
+    large_port: Atomic<u32>,
+}
+
+/// A message that is too large for its receiver.
+#[derive(Clone, Copy)]
+pub(super) struct TooLarge {
+    /// Bytes of the message, without a trailer.
+    pub(super) size: u32,
+    /// The name of the port that has it.
+    pub(super) port: PortName,
+}
+
+/// What a receiver has room for.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    /// Bytes for the message, without the trailer.
+    pub(super) bytes: u32,
+    /// Whether a larger message is to stay queued (`MACH_RCV_LARGE`).
+    pub(super) keeps_large: bool,
+}
+
+impl Room {
+    /// Whether a message of `size` bytes must stay where it is.
+    #[inline]
+    pub(super) fn refuses(self, size: u32) -> bool {
+        self.keeps_large && size > self.bytes
+    }
+}
+
+impl Waiter {
+    /// Makes the waiter of a thread. Fails with `ENOMEM`.
+    pub(super) fn new() -> Result<Arc<Linked<Self>>> {
+        Arc::pin_init(
+            Linked::new(pin_init!(Self {
+                sleepers <- new_wait_queue!("Waiter::sleepers"),
+                outcome: Atomic::new(PENDING),
+                message: Slot::new(),
+                room: Atomic::new(0),
+                keeps_large: Atomic::new(false),
+                large_size: Atomic::new(0),
+                large_port: Atomic::new(0),
+            })),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Begins a wait for a message. To be called by the waiter's own thread, before it queues it.
+    #[inline]
+    pub(super) fn begin_receive(&self, room: Room) {
+        self.room.store(room.bytes, Relaxed);
+        self.keeps_large.store(room.keeps_large, Relaxed);
+        self.outcome.store(PENDING, Relaxed);
+    }
+
+    /// Begins a wait for room in a queue.
+    pub(super) fn begin_send(&self) {
+        self.outcome.store(PENDING, Relaxed);
+    }
+
+    /// What the waiting receiver has room for.
+    #[inline]
+    pub(super) fn room(&self) -> Room {
+        Room {
+            bytes: self.room.load(Relaxed),
+            keeps_large: self.keeps_large.load(Relaxed),
+        }
+    }
+
+    /// Ends the wait with `message`. The caller has taken the waiter out of its queue, and wakes
+    /// it afterwards.
+    #[inline]
+    pub(super) fn deliver(&self, message: KBox<Node<Message>>) {
+        // The slot is empty: a wait has one outcome, and its thread empties the slot after it.
+        drop(self.message.replace(Some(message)));
+        self.outcome.store(Outcome::Delivered as u32, Release);
+    }
+
+    /// Ends the wait because of a message that is too large, and wakes the thread.
+    pub(super) fn refuse(&self, message: TooLarge) {
+        self.large_size.store(message.size, Relaxed);
+        self.large_port.store(message.port.0, Relaxed);
+        self.end(Outcome::TooLarge);
+    }
+
+    /// Ends the wait, whose waiter the caller has taken out of its queue, and wakes the thread.
+    pub(super) fn end(&self, outcome: Outcome) {
+        self.outcome.store(outcome as u32, Release);
+        self.wake();
+    }
+
+    /// Wakes the thread after [`deliver`](Self::deliver). No lock need be held.
+    #[inline]
+    pub(super) fn wake(&self) {
+        self.sleepers.wake_one_sync();
+    }
+
+    /// Sleeps until the wait has an outcome, the deadline passes, or a signal comes. In the latter
+    /// two cases the waiter may still be in its queue.
+    #[inline]
+    pub(super) fn sleep(&self, deadline: Option<Deadline>) -> Woken {
+        self.sleepers
+            .wait(deadline, || self.outcome.load(Relaxed) != PENDING)
+    }
+
+    /// The outcome, once the waiter is out of its queue.
+    ///
+    /// One that was taken out and has no outcome yet is about to get one: whoever took it out
+    /// does nothing that could sleep before setting it.
+    pub(super) fn outcome(&self) -> Outcome {
+        loop {
+            match self.outcome.load(Acquire) {
+                1 => return Outcome::Delivered,
+                2 => return Outcome::TooLarge,
+                3 => return Outcome::Changed,
+                4 => return Outcome::Room,
+                _ => core::hint::spin_loop(),
+            }
+        }
+    }
+
+    /// The message that was handed over.
+    #[inline]
+    pub(super) fn take_message(&self) -> Option<KBox<Node<Message>>> {
+        self.message.take()
+    }
+
+    /// What [`Outcome::TooLarge`] was about.
+    pub(super) fn too_large(&self) -> TooLarge {
+        TooLarge {
+            size: self.large_size.load(Relaxed),
+            port: PortName(self.large_port.load(Relaxed)),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Traps about the life and identity of tasks and threads (ABI traps §3).
+
+use crate::{
+    abi::{
+        args::UidGid,
+        nr, //
+    },
+    core::{
+        Context,
+        Out,
+        Subsystem,
+        TrapDescriptor, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::ordering::Full, //
+};
+use mach_macros::{
+    trap,
+    traps, //
+};
+
+/// The traps of this subsystem.
+pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![
+    thread_death_announce,
+    fork_wait_for_child,
+    started_suspended,
+    getuidgid,
+]];
+
+/// The subsystem.
+pub(crate) struct TaskTraps;
+
+impl Subsystem for TaskTraps {
+    fn name(&self) -> &'static str {
+        "task"
+    }
+
+    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
+        &TRAPS
+    }
+}
+
+/// Ends the calling thread as far as Mach is concerned: its ports die. Should it make another
+/// trap all the same, it is a new thread.
+#[trap(nr::THREAD_DEATH_ANNOUNCE)]
+fn thread_death_announce(context: &Context<'_>) -> Result {
+    context.task().end_current_thread();
+    Ok(())
+}
+
+/// Waits until the child that the calling thread forked last has made its first trap, or never
+/// will: it has loaded another image, or is gone. Returns at once if there is no such child.
+///
+/// The answer is 0 even when a signal ends the wait; the child is not waited for again then.
+#[trap(nr::FORK_WAIT_FOR_CHILD)]
+fn fork_wait_for_child(context: &Context<'_>) -> Result {
+    let Some(child) = context.thread().take_last_child() else {
+        return Ok(());
+    };
+    // The contract swallows an interruption: clients look at nothing here.
+    let _ = context.mach().wait_until_settled(&child);
+    Ok(())
+}
+
+/// Tells, once, whether the task was to start suspended; the task then suspends itself.
+#[trap(nr::STARTED_SUSPENDED)]
+fn started_suspended(context: &Context<'_>) -> Result<u32> {
+    let suspended = context.task().starts_suspended.xchg(false, Full);
+    Ok(u32::from(suspended))
+}
+
+/// Tells the identity that the task claims.
+#[trap(nr::GETUIDGID)]
+fn getuidgid(context: &Context<'_>, out: Out<UidGid>) -> Result {
+    let ids = context.task().claimed_ids();
+    out.write(&UidGid {
+        // CAST: the words are the same bits in both types.
+        uid: ids.uid as i32,
+        gid: ids.gid as i32,
+    })?;
+    Ok(())
+}
