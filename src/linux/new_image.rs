@@ -42,12 +42,6 @@ pub(crate) struct UserRange {
     pub(crate) end: usize,
 }
 
-impl UserRange {
-    fn len(self) -> usize {
-        self.end.saturating_sub(self.start)
-    }
-}
-
 /// Where a mapping is to be.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
@@ -188,7 +182,7 @@ impl NewImage<'_> {
             };
             if alone {
                 let may = bindings::VM_MAYREAD | bindings::VM_MAYWRITE | bindings::VM_MAYEXEC;
-                shim::mach_shim_vm_flags_clear(vma, may as usize);
+                shim::mach_shim_vm_flags_clear(vma, may);
             }
             shim::mach_shim_mmap_write_unlock(mm);
             if alone {

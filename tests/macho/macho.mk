@@ -27,11 +27,11 @@ $(MACHO)/tests/dyld: $(MACHO)/tests/dyld.o $(MACHO)/tests/report.o $(MACHO_START
 # What dyld is to start: it reports what it sees from inside of this image.
 $(MACHO)/tests/dynamic: $(MACHO)/tests/dynamic.o demo/relink.py
 	@echo "  LD [O] $@"
-	$(Q)$(call macho-dynamic,$@,$(filter %.o,$^),/macho/dyld,-pie)
+	$(Q)$(call macho-dynamic,$@,$(filter %.o,$^),/macho/../macho/dyld,-pie)
 
 $(MACHO)/tests/dynamic_fixed: $(MACHO)/tests/dynamic.o demo/relink.py
 	@echo "  LD [O] $@"
-	$(Q)$(call macho-dynamic,$@,$(filter %.o,$^),/macho/dyld,-no_pie)
+	$(Q)$(call macho-dynamic,$@,$(filter %.o,$^),/macho/../macho/dyld,-no_pie)
 
 INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,probe probe_fixed dyld dynamic dynamic_fixed)
 

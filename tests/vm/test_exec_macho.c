@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +55,12 @@ TEST(task_of_an_elf_program_is_replaced)
 	CHECK_EQ(live_tasks(), before + 1);
 	program_finish(&program);
 	CHECK_HEX(program.status, 0);
+}
+
+static void become_nobody(void)
+{
+	if (setgid(65534) || setuid(65534))
+		_exit(99);
 }
 
 /* An ELF program that has no task of its own */
@@ -111,6 +120,87 @@ TEST(exec_that_fails_in_a_mach_o_program)
 	program_run(&program, PROBE, argv, no_env, NULL);
 	CHECK_REPORT(&program, "exec", 0, "-2");
 	CHECK_HEX(program.status, 1 << 8);
+}
+
+TEST(script_with_a_mach_o_interpreter)
+{
+	static const char script[] = "#!" PROBE " exit\n";
+	/* probe exit /tmp/script: no number, so -1 */
+	char *argv[] = { "script", NULL };
+	int fd = open("/tmp/script", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+
+	REQUIRE(fd >= 0);
+	REQUIRE_EQ(write(fd, script, strlen(script)), strlen(script));
+	close(fd);
+	program_run(&program, "/tmp/script", argv, no_env, NULL);
+	CHECK_HEX(program.status, 255 << 8);
+}
+
+TEST(file_without_a_name)
+{
+	char *argv[] = { "probe", "exit", "8", NULL };
+	int status, fd = memfd_create("image", MFD_CLOEXEC);
+	struct image image;
+	pid_t child;
+
+	REQUIRE(fd >= 0);
+	image_read(&image, PROBE, 0);
+	REQUIRE_EQ(write(fd, image.bytes, image.size), image.size);
+	image_free(&image);
+	child = fork();
+	if (!child) {
+		char path[32];
+		int read_only;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		read_only = open(path, O_RDONLY | O_CLOEXEC);
+		close(fd);
+		fexecve(read_only, argv, no_env);
+		_exit(99);
+	}
+	close(fd);
+	REQUIRE_EQ(waitpid(child, &status, 0), child);
+	CHECK_HEX(status, 8 << 8);
+}
+
+TEST(spawned_without_a_copy_of_memory)
+{
+	char *argv[] = { "probe", "exit", "6", NULL };
+	int status;
+	pid_t child;
+
+	open_device();
+	/* glibc does this with CLONE_VM | CLONE_VFORK. */
+	REQUIRE_EQ(posix_spawn(&child, PROBE, NULL, NULL, argv, no_env), 0);
+	REQUIRE_EQ(waitpid(child, &status, 0), child);
+	CHECK_HEX(status, 6 << 8);
+	CHECK_EQ(get_api_version(), 19);
+}
+
+/* A file that only root may read, executed by somebody else: it must not be dumped. */
+TEST(unreadable_file_is_not_traceable)
+{
+	char *argv[] = { "probe", "wait", NULL };
+	struct image image;
+	struct stat status;
+	char path[64];
+
+	image_read(&image, PROBE, 0);
+	image_write(&image, "/tmp/secret");
+	image_free(&image);
+	REQUIRE_EQ(chmod("/tmp/secret", 0711), 0);
+	program_start(&program, "/tmp/secret", argv, no_env, become_nobody);
+	/* /proc shows what must not be dumped as root's. */
+	snprintf(path, sizeof(path), "/proc/%d/maps", program.pid);
+	REQUIRE_EQ(stat(path, &status), 0);
+	CHECK_EQ(status.st_uid, 0);
+	program_finish(&program);
+
+	program_start(&program, PROBE, argv, no_env, become_nobody);
+	snprintf(path, sizeof(path), "/proc/%d/maps", program.pid);
+	REQUIRE_EQ(stat(path, &status), 0);
+	CHECK_EQ(status.st_uid, 65534);
+	program_finish(&program);
 }
 
 static void *exec_in_thread(void *argument)

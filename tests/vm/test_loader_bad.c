@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "debugfs.h"
 #include "harness.h"
 #include "mach.h"
 #include "message.h"
@@ -299,6 +300,42 @@ static uint64_t xorshift(uint64_t *state)
 	return *state;
 }
 
+static void write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP("%s: %s", path, strerror(errno));
+	REQUIRE_EQ(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+TEST(reason_is_logged_at_debug_level)
+{
+	char record[1024], *found = NULL;
+	struct image image;
+	ssize_t size;
+	int log;
+
+	debugfs_mount();
+	write_to("/sys/kernel/debug/dynamic_debug/control", "module mach +p");
+	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	REQUIRE(log >= 0);
+	lseek(log, 0, SEEK_END);
+
+	image_read(&image, PROBE, 0);
+	*word(&image, 36) = 0;
+	refuse(&image, ENOEXEC);
+	write_to("/sys/kernel/debug/dynamic_debug/control", "module mach -p");
+	while (!found && (size = read(log, record, sizeof(record) - 1)) > 0) {
+		record[size] = '\0';
+		found = strstr(record, BAD " is not executed: load command shorter than");
+	}
+	CHECK(found != NULL);
+	close(log);
+	image_free(&image);
+}
+
 /*
  * Whatever the damage, the caller either goes on or is another program; what that
  * one does is its own affair. The kernel's log is looked at afterwards.
@@ -311,6 +348,8 @@ TEST_LIMIT(random_damage, 180)
 	char *argv[] = { "probe", "exit", "0", NULL };
 	pid_t child;
 
+	/* Programs that crash are no news here. */
+	write_to("/proc/sys/debug/exception-trace", "0");
 	image_read(&good, PROBE, 0);
 	image_read(&image, PROBE, 0);
 	for (int round = 0; round < 400; round++) {
@@ -339,6 +378,7 @@ TEST_LIMIT(random_damage, 180)
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 101)
 			FAIL("round %d: exec failed with another error", round);
 	}
+	write_to("/proc/sys/debug/exception-trace", "1");
 	note("%d of 400 files were refused", refused);
 	CHECK(refused > 50 && refused < 400);
 	image_free(&image);
