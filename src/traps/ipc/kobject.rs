@@ -157,7 +157,15 @@ pub(crate) struct KernelPort {
 impl KernelPort {
     /// Makes a port for `object`. Fails with `ENOMEM`.
     pub(crate) fn new(object: Arc<dyn KernelObject>) -> Result<Arc<Self>> {
-        let receive = Port::for_kernel(object)?;
+        Self::of(Port::for_kernel(object)?)
+    }
+
+    /// As [`new`](Self::new), for an object that is there as long as the module is.
+    pub(super) fn permanent(object: Arc<dyn KernelObject>) -> Result<Arc<Self>> {
+        Self::of(Port::for_kernel_permanent(object)?)
+    }
+
+    fn of(receive: ReceiveRight) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
                 port: receive.port().clone(),

@@ -94,7 +94,7 @@ pub(crate) struct Port {
     kernel: bool,
     #[pin]
     state: SpinLock<PortState>,
-    _live: Live,
+    _live: Option<Live>,
 }
 
 /// What a port's lock protects.
@@ -148,7 +148,7 @@ pub(super) enum Taken {
 }
 
 impl Port {
-    fn new(receiver: Receiver) -> Result<Arc<Self>> {
+    fn new(receiver: Receiver, live: Option<Live>) -> Result<Arc<Self>> {
         let kernel = matches!(receiver, Receiver::Kernel(_));
         Arc::pin_init(
             pin_init!(Self {
@@ -171,7 +171,7 @@ impl Port {
                     },
                     "Port::state"
                 ),
-                _live: Live::new(&PORTS),
+                _live: live,
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -179,12 +179,20 @@ impl Port {
 
     /// Makes a port, and its receive right, which is in nobody's space yet. Fails with `ENOMEM`.
     pub(super) fn with_receive_right() -> Result<ReceiveRight> {
-        Self::new(Receiver::Transit(None)).map(ReceiveRight::of_new)
+        let live = Some(Live::new(&PORTS));
+        Self::new(Receiver::Transit(None), live).map(ReceiveRight::of_new)
     }
 
     /// Makes a port whose messages `object` handles. It lives until the receive right is dropped.
     pub(crate) fn for_kernel(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
-        Self::new(Receiver::Kernel(object)).map(ReceiveRight::of_new)
+        let live = Some(Live::new(&PORTS));
+        Self::new(Receiver::Kernel(object), live).map(ReceiveRight::of_new)
+    }
+
+    /// As [`for_kernel`](Self::for_kernel), for a port that is there as long as the module is and
+    /// so does not count as a live object.
+    pub(super) fn for_kernel_permanent(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
+        Self::new(Receiver::Kernel(object), None).map(ReceiveRight::of_new)
     }
 
     /// Whether the port has not died yet.

@@ -53,7 +53,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn new() -> Result<Arc<Self>> {
-        let port = KernelPort::new(Arc::new(HostObject, GFP_KERNEL)?)?;
+        let port = KernelPort::permanent(Arc::new(HostObject, GFP_KERNEL)?)?;
         Arc::pin_init(
             pin_init!(Self {
                 port,
