@@ -8,14 +8,26 @@
 
 #define ROUNDS 3
 
-/* One line of /proc/self/maps: keep what the loader mapped. */
+#define LINKED_AT 0x100000000ul		/* address of the header in the file */
+
+/* One line of /proc/self/maps: range, protection, three fields of no use here, name. */
 static void show_mapping(char *line, void *context)
 {
+	char *prot = line, *name;
+
 	(void)context;
+	while (*prot != ' ')
+		prot++;
+	*prot++ = '\0';
+	prot[3] = '\0';
+	name = prot + 4;
+	while (*name)
+		name++;
+	while (name[-1] != ' ')
+		name--;
 	if (starts_with(line, "00000000-"))
-		say("    %s__PAGEZERO\n", line);
-	else
-		say("    %s\n", line);
+		name = "__PAGEZERO";
+	say("    %s  %s  %s\n", prot, line, *name ? name : "zero fill");
 }
 
 static int child(void)
@@ -87,7 +99,8 @@ int run(const struct startup *startup)
 	say("\n%s: a static Mach-O program\n", startup->argv[0]);
 	say("  executable_path=%s kernfd=%s\n", apple_value(startup, "executable_path="),
 	    apple_value(startup, "kernfd="));
-	say("  header at %lx, stack at %lx\n", startup->header, startup->stack);
+	say("  header at %lx (slide %lx), stack at %lx\n", startup->header,
+	    startup->header - LINKED_AT, startup->stack);
 	for_each_line("/proc/self/maps", show_mapping, NULL);
 
 	if (!mach_start(startup)) {
