@@ -50,9 +50,10 @@ step() {
 	log=$(mktemp "$CACHE/.log.XXXXXX")
 	start=$(date +%s)
 	[ -t 2 ] || say "$title …"
-	# A process group of its own, to be killed as a whole on interruption.
+	# A process group of its own, to be killed as a whole on interruption. It
+	# inherits the lock: should we be killed, the next run waits for its end.
 	set -m
-	("$@") >"$log" 2>&1 </dev/null 9>&- &
+	("$@") >"$log" 2>&1 </dev/null &
 	step_group=$!
 	set +m
 	while kill -0 "$step_group" 2>/dev/null; do

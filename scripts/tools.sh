@@ -121,8 +121,9 @@ make_root() {
 bootstrap() {
 	local mirror=$1 dir=$2
 	shift 2
-	# Manual pages and the like are of no use in there.
-	mmdebstrap --mode=root --variant=minbase --architectures=amd64 \
+	# Manual pages and the like are of no use in there. The mount namespace is
+	# for what mmdebstrap mounts, to be gone with it even if it is killed.
+	unshare -m mmdebstrap --mode=root --variant=minbase --architectures=amd64 \
 		--include="$(echo $PACKAGES | tr ' ' ,)" \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
