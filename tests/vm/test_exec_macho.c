@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From one image to another: ELF to Mach-O and back, and processes that die on the way. */
+/*
+ * From one image to another: ELF to Mach-O and back, and processes that die on the way.
+ *
+ * time limit: 240 s
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -4,6 +4,8 @@
  * whose image, task, ports and descriptor go on as they were.
  *
  * tests/host/loader has a case for each reason; here it is about the caller.
+ *
+ * time limit: 300 s
  */
 #define _GNU_SOURCE
 #include <errno.h>
