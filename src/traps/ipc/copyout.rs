@@ -21,7 +21,9 @@ use crate::{
             option,
             requested_trailer_size,
             DescriptorType,
+            Disposition,
             MachMsgAuditTrailer,
+            MachMsgBody,
             MachMsgContextTrailer,
             MachMsgHeader,
             MachMsgMacTrailer,
@@ -30,9 +32,11 @@ use crate::{
             MachMsgTrailer,
             MsgBits,
             PortDescriptor,
+            COMPLEX_MIN_SIZE,
             HEADER_SIZE,
             MACH_MSG_IPC_SPACE, //
         },
+        port::Right as RightKind,
         PortName,
         UserAddr, //
     },
@@ -77,7 +81,8 @@ fn trailer(message: &Message, size: u32) -> MachMsgMacTrailer {
 /// ask for. The buffer has room for both.
 ///
 /// The message's destination right is used up by this. If the buffer cannot be written the message
-/// and its rights are lost, but for those that have entered the space already, which stay.
+/// is lost, and its rights are released: they leave the space again, whose owner was not told of
+/// them.
 #[inline]
 pub(super) fn receive(
     space: &Space,
@@ -116,8 +121,42 @@ pub(super) fn receive(
     let trailer = trailer(message, size);
     // CAST: at most 68.
     let trailer = trailer.as_bytes().get(..size as usize).unwrap_or_default();
-    user::write_bytes(address, message.append_trailer(trailer)).map_err(|_| RCV_INVALID_DATA)?;
+    if user::write_bytes(address, message.append_trailer(trailer)).is_err() {
+        withdraw(space, remote_port, remote);
+        withdraw_body(space, message);
+        return Err(RCV_INVALID_DATA);
+    }
     outcome
+}
+
+/// Takes back what was entered in the space under `name` for a message that its owner never saw.
+#[cold]
+fn withdraw(space: &Space, name: PortName, received_as: Option<Disposition>) {
+    let dropped = space.with(|table| match received_as {
+        Some(Disposition::MoveReceive) => table.mod_refs(name, RightKind::Receive, -1),
+        _ => table.deallocate(name),
+    });
+    // An error means that there is nothing to take back: no right, or a name that another thread
+    // has guessed and dropped.
+    drop(dropped);
+}
+
+/// As [`withdraw`], for all rights of the body.
+#[cold]
+fn withdraw_body(space: &Space, message: &Message) {
+    let count = match message.read_at::<MachMsgBody>(HEADER_SIZE) {
+        Some(body) if message.complex => body.descriptor_count,
+        _ => 0,
+    };
+    let mut offset = COMPLEX_MIN_SIZE;
+    for _ in 0..count {
+        let Some(descriptor) = message.read_at::<PortDescriptor>(offset) else {
+            return;
+        };
+        let received_as = Disposition::try_from(descriptor.disposition).ok();
+        withdraw(space, descriptor.name, received_as);
+        offset = offset.saturating_add(mem::size_of::<PortDescriptor>());
+    }
 }
 
 /// The right that a message was sent to has done its work.

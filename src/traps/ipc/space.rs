@@ -138,7 +138,11 @@ impl Space {
 
     #[cold]
     fn grow(&self, chunks: usize) -> KernResult {
-        let growth = Growth::new(chunks)?;
+        // Spaces made one after the other start in different generations, so that a child that
+        // uses a name of its parent's finds nothing there.
+        // CAST: Only the low bits matter.
+        let generation = (self.id.0 as u8).wrapping_mul(4);
+        let growth = Growth::new(chunks, generation)?;
         self.with(|table| {
             table.grow(growth);
             Ok(())

@@ -42,8 +42,8 @@ const MAX_ENTRIES: usize = 1 << 20;
 /// "No entry" where an index stands. Entry 0 is never used.
 const NONE: u32 = 0;
 
-/// The generation of a name's first use; the two low bits are always set, as in XNU.
-const FIRST_GENERATION: u8 = 0x03;
+/// The two low bits of a generation, which are always set, as in XNU.
+const GENERATION_BITS: u8 = 0x03;
 
 /// What a name denotes.
 pub(super) enum Object {
@@ -85,8 +85,9 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// Allocates what a table of `chunks` chunks needs to get one more.
-    pub(super) fn new(chunks: usize) -> Result<Self, AllocError> {
+    /// Allocates what a table of `chunks` chunks needs to get one more, whose names start in the
+    /// given generation.
+    pub(super) fn new(chunks: usize, generation: u8) -> Result<Self, AllocError> {
         let entry = |_| Entry {
             object: Object::Free {
                 previous: NONE,
@@ -94,7 +95,7 @@ impl Growth {
             },
             next_in_bucket: NONE,
             urefs: 0,
-            generation: FIRST_GENERATION,
+            generation: generation | GENERATION_BITS,
         };
         let entries = KBox::init(pin_init::init_array_from_fn(entry), GFP_KERNEL_ACCOUNT);
         let lists = if chunks == 0 || chunks.is_power_of_two() {
@@ -324,7 +325,7 @@ impl Table {
                 next: NONE,
             },
         );
-        entry.generation = (entry.generation | FIRST_GENERATION).wrapping_add(4);
+        entry.generation = (entry.generation | GENERATION_BITS).wrapping_add(4);
         entry.urefs = 0;
         if let Object::Send(right) = &object {
             self.hash_remove(key(right.port()), index);
