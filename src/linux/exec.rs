@@ -196,8 +196,8 @@ impl<'a> Exec<'a> {
     /// Passes the point of no return: ends the other threads of the process, closes the
     /// descriptors that exec closes, and gives up the old address space for an empty one.
     ///
-    /// On failure the process is as it was if the kernel says so in the description of the exec,
-    /// which it looks at itself.
+    /// It can fail on either side of that point. The kernel keeps account itself of which it was,
+    /// and kills the process if it was beyond: the caller just returns the error.
     pub(crate) fn begin(self) -> Result<NewImage<'a>> {
         // SAFETY: By the type invariants, and the exec is on this side of the point of no return.
         to_result(unsafe { shim::begin_new_exec(self.bprm) })?;

@@ -5,6 +5,7 @@
 pub(crate) mod bindings;
 pub(crate) mod chardev;
 pub(crate) mod cpu;
+mod credentials;
 pub(crate) mod debugfs;
 pub(crate) mod events;
 pub(crate) mod exec;

@@ -26,7 +26,10 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-use super::bindings as shim;
+use super::{
+    bindings as shim,
+    credentials::RawIo, //
+};
 
 pub(crate) use super::bindings::{
     PROT_NONE,
@@ -337,47 +340,4 @@ pub(crate) fn map_shared_page(file: &File, address: usize) -> Result {
 fn current_mm() -> *mut bindings::mm_struct {
     // SAFETY: `current` is valid; the field is changed by the thread itself only.
     unsafe { (*Task::current_raw()).mm }
-}
-
-/// `CAP_SYS_RAWIO`, lent to the current thread until this is dropped.
-///
-/// # Invariants
-///
-/// `own` are the thread's credentials, to which it goes back; `lent` are those in force, on which
-/// a reference is held.
-struct RawIo {
-    own: *const bindings::cred,
-    lent: *mut bindings::cred,
-    _current: NotThreadSafe,
-}
-
-impl RawIo {
-    fn lend() -> Result<Self> {
-        // SAFETY: No preconditions; null when there is no memory.
-        let lent = unsafe { bindings::prepare_creds() };
-        if lent.is_null() {
-            return Err(ENOMEM);
-        }
-        // SAFETY: The new credentials are ours alone until they are put in force, and they stay
-        // until dropped below.
-        // INVARIANT: as described.
-        unsafe {
-            (*lent).cap_effective.val |= 1 << bindings::CAP_SYS_RAWIO;
-            Ok(Self {
-                own: shim::mach_shim_override_creds(lent),
-                lent,
-                _current: NotThreadSafe,
-            })
-        }
-    }
-}
-
-impl Drop for RawIo {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe {
-            shim::mach_shim_revert_creds(self.own);
-            bindings::put_cred(self.lent);
-        }
-    }
 }

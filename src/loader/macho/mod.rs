@@ -16,6 +16,7 @@
 mod commands;
 mod format;
 mod header;
+mod parse;
 mod plan;
 mod reject;
 mod segment;

@@ -5,42 +5,13 @@
 use core::ffi::CStr;
 
 use super::{
-    commands::{
-        Command,
-        Commands, //
-    },
-    format::{
-        DylinkerCommand,
-        EncryptionInfoCommand,
-        EntryPointCommand,
-        MachHeader64,
-        SegmentCommand64,
-        ThreadCommand64,
-        LC_ENCRYPTION_INFO,
-        LC_ENCRYPTION_INFO_64,
-        LC_LOAD_DYLINKER,
-        LC_MAIN,
-        LC_SEGMENT,
-        LC_SEGMENT_64,
-        LC_UNIXTHREAD,
-        X86_THREAD_STATE64,
-        X86_THREAD_STATE64_COUNT, //
-    },
-    header::{
-        probe,
-        Header,
-        Role, //
-    },
+    header::Role,
+    parse::parse,
     segment::{
-        find_section,
         Prot,
         Segment, //
     },
-    Reject,
-    COMMPAGE_ADDRESS,
-    FIXED_END,
-    FIXED_START,
-    SPAN_MAX, //
+    Reject, //
 };
 
 /// Most segments that an image may have. Real programs have about ten.
@@ -78,14 +49,14 @@ pub(crate) struct Range {
 /// it is an address, `entry` lie in a segment, `entry` in an executable one; a `Program` names a
 /// dynamic linker or has an entry address, a `Dylinker` has an entry address and no `page_zero`.
 pub(crate) struct ImagePlan {
-    segments: [Segment; MAX_SEGMENTS],
-    count: usize,
-    entry: Option<Entry>,
-    all_image_info: Option<Range>,
-    header: u64,
-    span: Range,
-    slidable: bool,
-    file_size: u64,
+    pub(super) segments: [Segment; MAX_SEGMENTS],
+    pub(super) count: usize,
+    pub(super) entry: Option<Entry>,
+    pub(super) all_image_info: Option<Range>,
+    pub(super) header: u64,
+    pub(super) span: Range,
+    pub(super) slidable: bool,
+    pub(super) file_size: u64,
 }
 
 impl ImagePlan {
@@ -112,25 +83,7 @@ impl ImagePlan {
         file_size: u64,
         role: Role,
     ) -> Result<Option<&'a CStr>, Reject> {
-        let header = probe(bytes, role)?;
-        let commands = bytes
-            .get(size_of::<MachHeader64>()..header.len())
-            .ok_or(Reject::CommandsTruncated)?;
-
-        self.slidable = header.slidable;
-        self.file_size = file_size;
-        let commands = Commands::new(commands, header.ncmds);
-        let mut parser = Parser {
-            plan: self,
-            header,
-            dylinker: None,
-        };
-        for command in commands {
-            parser.command(&command?)?;
-        }
-        parser.check_placement()?;
-        parser.check_entry()?;
-        Ok(parser.dylinker)
+        parse(self, bytes, file_size, role)
     }
 
     /// All segments that occupy addresses, in the order of the file.
@@ -207,190 +160,5 @@ impl ImagePlan {
     /// Bytes of the file that the plan was made from.
     pub(crate) fn file_size(&self) -> u64 {
         self.file_size
-    }
-}
-
-/// A plan in the making.
-struct Parser<'a, 'p> {
-    plan: &'p mut ImagePlan,
-    header: Header,
-    /// Path of the dynamic linker.
-    dylinker: Option<&'a CStr>,
-}
-
-impl<'a> Parser<'a, '_> {
-    fn command(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        match command.cmd {
-            LC_SEGMENT_64 => self.segment(command),
-            LC_SEGMENT => Err(Reject::WrongWidthSegment),
-            LC_UNIXTHREAD => self.thread(command),
-            LC_MAIN => self.main(command),
-            LC_LOAD_DYLINKER => self.load_dylinker(command),
-            LC_ENCRYPTION_INFO | LC_ENCRYPTION_INFO_64 => {
-                match command.view::<EncryptionInfoCommand>()?.cryptid.get() {
-                    0 => Ok(()),
-                    _ => Err(Reject::Encrypted),
-                }
-            }
-            // The rest is for dynamic linkers and debuggers.
-            _ => Ok(()),
-        }
-    }
-
-    fn segment(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        let raw: &SegmentCommand64 = command.view()?;
-        let info = find_section(command, raw.nsects.get(), b"__all_image_info")?;
-        let Some(segment) = Segment::parse(raw, self.plan.file_size)? else {
-            return Ok(());
-        };
-
-        if self.header.role == Role::Dylinker && segment.is_page_zero() {
-            return Err(Reject::PageZeroInDylinker);
-        }
-        if self
-            .plan
-            .segments()
-            .iter()
-            .any(|other| other.overlaps(&segment))
-        {
-            return Err(Reject::SegmentsOverlap);
-        }
-        if let Some(info) = info.filter(|_| raw.segname.starts_with(b"__DATA\0")) {
-            let range = Range {
-                start: info.addr.get(),
-                size: info.size.get(),
-            };
-            let inside = range
-                .start
-                .checked_add(range.size)
-                .is_some_and(|end| range.start >= segment.vmaddr && end <= segment.end());
-            if !inside {
-                return Err(Reject::ImageInfoOutside);
-            }
-            self.plan.all_image_info = Some(range);
-        }
-
-        *self
-            .plan
-            .segments
-            .get_mut(self.plan.count)
-            .ok_or(Reject::TooManySegments)? = segment;
-        // OVERFLOW: `count` is less than `MAX_SEGMENTS`, as the look-up above succeeded.
-        self.plan.count = self.plan.count.saturating_add(1);
-        Ok(())
-    }
-
-    fn thread(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        let thread: &ThreadCommand64 = command.view().map_err(|_| Reject::BadThreadState)?;
-        if thread.flavor.get() != X86_THREAD_STATE64
-            || thread.count.get() != X86_THREAD_STATE64_COUNT
-            || command.len() != size_of::<ThreadCommand64>()
-        {
-            return Err(Reject::BadThreadState);
-        }
-        // Only the instruction pointer is honoured (ABI loader §4).
-        self.set_entry(Entry::Address(thread.state.rip.get()))
-    }
-
-    fn main(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        if self.header.role == Role::Dylinker {
-            return Err(Reject::MainInDylinker);
-        }
-        let main: &EntryPointCommand = command.view()?;
-        self.set_entry(Entry::Main {
-            offset: main.entryoff.get(),
-            stack_size: main.stacksize.get(),
-        })
-    }
-
-    fn set_entry(&mut self, entry: Entry) -> Result<(), Reject> {
-        match self.plan.entry.replace(entry) {
-            None => Ok(()),
-            Some(_) => Err(Reject::DuplicateEntry),
-        }
-    }
-
-    fn load_dylinker(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        if self.header.role == Role::Dylinker {
-            return Err(Reject::NestedDylinker);
-        }
-        let raw: &DylinkerCommand = command.view()?;
-        let offset = raw.name.get() as usize;
-        if offset < size_of::<DylinkerCommand>() {
-            return Err(Reject::DylinkerNameOutside);
-        }
-        let name = command.tail(offset).ok_or(Reject::DylinkerNameOutside)?;
-        let name =
-            CStr::from_bytes_until_nul(name).map_err(|_| Reject::DylinkerNameUnterminated)?;
-        if !name.to_bytes().starts_with(b"/") {
-            return Err(Reject::DylinkerNameRelative);
-        }
-        match self.dylinker.replace(name) {
-            None => Ok(()),
-            Some(_) => Err(Reject::DuplicateDylinker),
-        }
-    }
-
-    /// Checks that the segments fit where they will be, and finds `span` and `header`.
-    fn check_placement(&mut self) -> Result<(), Reject> {
-        let (mut start, mut end) = (u64::MAX, 0);
-        for segment in self.plan.segments() {
-            if segment.is_page_zero() {
-                if segment.vmsize > SPAN_MAX {
-                    return Err(Reject::PageZeroTooLarge);
-                }
-                continue;
-            }
-            if segment.end() > COMMPAGE_ADDRESS
-                || (!self.plan.slidable && segment.end() > FIXED_END)
-            {
-                return Err(Reject::AddressTooHigh);
-            }
-            if !self.plan.slidable && segment.vmaddr < FIXED_START {
-                return Err(Reject::AddressTooLow);
-            }
-            start = start.min(segment.vmaddr);
-            end = end.max(segment.end());
-        }
-
-        let size = end.checked_sub(start).ok_or(Reject::NoSegments)?;
-        if self.plan.slidable && size > SPAN_MAX {
-            return Err(Reject::SpanTooLarge);
-        }
-        self.plan.span = Range { start, size };
-
-        // OVERFLOW: a `usize` fits 64 bits.
-        let header_len = self.header.len() as u64;
-        self.plan.header = self
-            .plan
-            .segments()
-            .iter()
-            .find(|segment| segment.filesize >= header_len && segment.fileoff == 0)
-            .ok_or(Reject::HeaderNotMapped)?
-            .vmaddr;
-        Ok(())
-    }
-
-    fn check_entry(&self) -> Result<(), Reject> {
-        let mut executable = self
-            .plan
-            .segments()
-            .iter()
-            .filter(|segment| segment.initprot.contains(Prot::EXECUTE));
-        let inside = match self.plan.entry {
-            None => return Err(Reject::NoEntry),
-            Some(Entry::Address(address)) => executable.any(|s| s.has_address(address)),
-            Some(Entry::Main { offset, .. }) => {
-                if self.header.role == Role::Program && self.dylinker.is_none() {
-                    return Err(Reject::MainWithoutDylinker);
-                }
-                executable.any(|s| s.has_offset(offset))
-            }
-        };
-        if inside {
-            Ok(())
-        } else {
-            Err(Reject::EntryOutside)
-        }
     }
 }
