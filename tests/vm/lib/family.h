@@ -22,8 +22,12 @@ struct family {
 /* Opens the device and takes the rights, as the parent. */
 void family_init(struct family *family);
 
-/* Made by another process: nothing of the parent's is there. */
+/*
+ * Made by another process: nothing of the parent's is there. A receive right of
+ * that process itself may have the same name by chance: tell which it is.
+ */
 void check_not_parent(const struct family *family);
+void check_not_parent_but(const struct family *family, name_t own);
 
 /* Made by the parent: everything is. */
 void check_parent(const struct family *family);

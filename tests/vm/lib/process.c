@@ -291,7 +291,9 @@ void worker_signal(const struct worker *worker, int signal_number)
 void peer_start(struct peer *peer, void (*run)(struct peer_side *side), void *argument)
 {
 	struct message message;
+	struct gate received;
 
+	gate_init(&received);
 	peer->service = new_port();
 	bootstrap_set(peer->service, MAKE_SEND);
 	peer->pid = fork();
@@ -305,11 +307,19 @@ void peer_start(struct peer *peer, void (*run)(struct peer_side *side), void *ar
 		side.own = new_port();
 		message_init(&message, MSGH_BITS(COPY_SEND, MAKE_SEND), side.parent, side.own, 77);
 		REQUIRE_RET(msg_send(&message, HEADER_SIZE), 0);
+		/* Ending before that, it would leave the parent a dead right. */
+		gate_never_opens_here(&received);
+		gate_pass(&received);
+		close(received.fds[0]);
 		run(&side);
 		_exit(0);
 	}
 	REQUIRE_RET(msg_receive_within(&message, peer->service, 20000), 0);
 	REQUIRE_EQ(message.header.id, 77);
 	peer->port = message.header.remote;
+	REQUIRE(peer->port != MACH_PORT_NULL && peer->port != MACH_PORT_DEAD);
 	REQUIRE(has_right(peer->port, MACH_PORT_RIGHT_SEND));
+	gate_open(&received);
+	close(received.fds[0]);
+	close(received.fds[1]);
 }
