@@ -9,7 +9,8 @@
 //!
 //! From the outside in; a thread that holds one may take only those after it:
 //!
-//! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state.
+//! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state, and
+//!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
 //! 3. `Thread::last_child`, `Task::tracer` (spinlocks): leaves.
 //!

@@ -74,8 +74,8 @@ events! {
     TaskCreated "tasks_created" "A process got its first task by opening the device.";
     TaskForked "tasks_forked" "A forked child got its task at its first trap.";
     TaskExeced "tasks_execed" "A Mach-O image was loaded and got its task.";
-    TaskReplaced "tasks_replaced" "A task ended because its process loaded another image.";
-    TaskExited "tasks_exited" "A task ended with its process.";
+    TaskReplaced "tasks_replaced" "A task ended because its process loaded a Mach-O image.";
+    TaskExited "tasks_exited" "A task ended with its process, or because that went on as another format.";
     ThreadStarted "threads_started" "A thread made its first trap.";
     ThreadEnded "threads_ended" "A thread ended, or announced its end.";
     MessageSent "messages_sent" "A message was queued or handed over.";

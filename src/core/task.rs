@@ -225,18 +225,14 @@ impl Task {
     }
 }
 
-/// The task's process is on its way out, or has another image.
+/// The task's process is on its way out, or has loaded an image that another format handles.
 impl TaskWorkItem for Task {
     fn task_work(&self) -> &TaskWork {
         &self.work
     }
 
     fn run(self: Arc<Self>) {
-        let event = if process::is_exiting() {
-            Event::TaskExited
-        } else {
-            Event::TaskReplaced
-        };
-        self.end(event);
+        // A process that goes on as something that is not ours has left Mach as well.
+        self.end(Event::TaskExited);
     }
 }
