@@ -290,6 +290,45 @@ TEST(deallocate_table)
 	CHECK_UNKNOWN(port);
 }
 
+/* destroy, where the trap is there: all rights under the name at once */
+
+TEST(destroy_table)
+{
+	name_t port, set, dead, once, host, other;
+
+	mach_open();
+	if (!trap_is_built(NR__kernelrpc_mach_port_destroy))
+		SKIP("mach_port_destroy is not built yet");
+	CHECK_RET(port_destroy(MACH_PORT_NULL), KERN_SUCCESS);
+	CHECK_RET(port_destroy(MACH_PORT_DEAD), KERN_SUCCESS);
+	CHECK_RET(port_destroy(unused_name()), KERN_INVALID_NAME);
+
+	port = new_send_right();
+	CHECK_RET(mod_refs(port, SEND, 5), KERN_SUCCESS);
+	other = new_port();
+	CHECK_RET(send_with_reply(port, COPY_SEND, other, MAKE_SEND_ONCE, 1), 0);
+	CHECK_RET(port_destroy(port), KERN_SUCCESS);
+	CHECK_UNKNOWN(port);
+	CHECK_NOTIFIED(other, NOTIFY_SEND_ONCE);
+
+	once = new_send_once(other);
+	CHECK_RET(port_destroy(once), KERN_SUCCESS);
+	CHECK_UNKNOWN(once);
+	CHECK_NOTIFIED(other, NOTIFY_SEND_ONCE);
+
+	host = host_self();
+	CHECK_EQ(host_self(), host);
+	CHECK_RET(port_destroy(host), KERN_SUCCESS);
+	CHECK_UNKNOWN(host);
+	set = new_port_set();
+	CHECK_RET(port_destroy(set), KERN_SUCCESS);
+	CHECK_UNKNOWN(set);
+	dead = new_dead_name();
+	CHECK_RET(mod_refs(dead, DEAD_NAME, 5), KERN_SUCCESS);
+	CHECK_RET(port_destroy(dead), KERN_SUCCESS);
+	CHECK_UNKNOWN(dead);
+}
+
 /* A send-once right whose port is gone is a dead name, without a notification. */
 TEST(send_once_right_of_a_dead_port)
 {

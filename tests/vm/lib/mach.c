@@ -161,6 +161,43 @@ long insert_right(name_t name, name_t poly, int disposition)
 	return insert_right_in(self(), name, poly, disposition);
 }
 
+long port_destroy(name_t name)
+{
+	struct mach_port_destroy_args arguments = {
+		.task_right_name = self(),
+		.port_right_name = name,
+	};
+
+	return trap_struct(NR__kernelrpc_mach_port_destroy, &arguments);
+}
+
+/* The three traps on members have the same arguments. */
+static long change_members(unsigned int number, name_t port, name_t set)
+{
+	struct mach_port_insert_member_args arguments = {
+		.task_right_name = self(),
+		.port_right_name = port,
+		.pset_right_name = set,
+	};
+
+	return trap_struct(number, &arguments);
+}
+
+long insert_member(name_t port, name_t set)
+{
+	return change_members(NR__kernelrpc_mach_port_insert_member_trap, port, set);
+}
+
+long extract_member(name_t port, name_t set)
+{
+	return change_members(NR__kernelrpc_mach_port_extract_member_trap, port, set);
+}
+
+long move_member(name_t port, name_t after)
+{
+	return change_members(NR__kernelrpc_mach_port_move_member_trap, port, after);
+}
+
 long port_type(name_t name, uint32_t *type)
 {
 	struct mach_port_type_args arguments = {

@@ -50,7 +50,11 @@ long port_allocate(int right, name_t *name);
 long mod_refs(name_t name, int right, int delta);
 long deallocate(name_t name);
 long insert_right(name_t name, name_t poly, int disposition);
+long port_destroy(name_t name);
 long port_type(name_t name, uint32_t *type);
+long insert_member(name_t port, name_t set);
+long extract_member(name_t port, name_t set);
+long move_member(name_t port, name_t after);
 long request_notification(name_t name, int id, uint32_t sync, name_t notify,
 			  int disposition, name_t *previous);
 
