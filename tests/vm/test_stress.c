@@ -85,6 +85,33 @@ static void act_message(struct actor *actor)
 		*any(actor) = message.header.remote;
 }
 
+/* A message with up to four rights in its body, any of which may be wrong. */
+static void act_body(struct actor *actor)
+{
+	struct {
+		struct header header;
+		uint32_t count;
+		struct port_descriptor port[4];
+		struct trailer trailer;
+	} carrier;
+	uint32_t count = pick(actor, 5);
+	name_t to = actor->service && pick(actor, 3) == 0 ? actor->service : *any(actor);
+
+	memset(&carrier, 0, sizeof(carrier));
+	carrier.header.bits = MSGH_COMPLEX | MSGH_BITS(any_disposition(actor), 0);
+	carrier.header.remote = to;
+	carrier.count = count;
+	for (uint32_t i = 0; i < count; i++)
+		carrier.port[i] = (struct port_descriptor)
+			PORT_DESCRIPTOR(*any(actor), any_disposition(actor));
+	mach_msg(&carrier, MACH_SEND_MSG | MACH_SEND_TIMEOUT,
+		 HEADER_SIZE + 4 + count * (uint32_t)sizeof(carrier.port[0]), 0, 0, pick(actor, 3));
+	if (mach_msg(&carrier, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(carrier), *any(actor),
+		     pick(actor, 3)) == 0 && carrier.header.bits & MSGH_COMPLEX)
+		for (uint32_t i = 0; i < carrier.count && i < 4; i++)
+			*any(actor) = carrier.port[i].name;
+}
+
 static void act_fork(struct actor *actor)
 {
 	pid_t pid = fork();
@@ -129,7 +156,7 @@ static void act(struct actor *actor)
 {
 	name_t name;
 
-	switch (pick(actor, 24)) {
+	switch (pick(actor, 30)) {
 	case 0:
 	case 1:
 		if (port_allocate(1 + (int)pick(actor, 4), &name) == KERN_SUCCESS)
@@ -174,6 +201,24 @@ static void act(struct actor *actor)
 		break;
 	case 14:
 		close(mach_open_new());
+		break;
+	case 15:
+		insert_member(*any(actor), *any(actor));
+		break;
+	case 16:
+		if (pick(actor, 2))
+			extract_member(*any(actor), *any(actor));
+		else
+			move_member(*any(actor), pick(actor, 3) ? *any(actor) : MACH_PORT_NULL);
+		break;
+	case 17:
+		if (pick(actor, 4) == 0)
+			port_destroy(*any(actor));
+		break;
+	case 18:
+	case 19:
+	case 20:
+		act_body(actor);
 		break;
 	default:
 		act_message(actor);
