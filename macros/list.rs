@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `traps![]`: from the names of handlers to their descriptors.
+//! `traps![]` and `routines![]`: from the names of handlers to their descriptors.
 
 use std::collections::HashSet;
 
@@ -19,21 +19,22 @@ use syn::{
     Token, //
 };
 
-use crate::trap::descriptor_name;
+use crate::handler::Kind;
 
 /// Expands the macro; a wrong use becomes `compile_error!` at its place.
-pub(crate) fn expand(paths: TokenStream) -> TokenStream {
-    descriptors(paths).unwrap_or_else(|errors| {
+pub(crate) fn expand(kind: &Kind, paths: TokenStream) -> TokenStream {
+    descriptors(kind, paths).unwrap_or_else(|errors| {
         // Several errors are several statements, and the list is an expression.
         let errors = errors.into_compile_error();
         quote!({ #errors })
     })
 }
 
-fn descriptors(paths: TokenStream) -> Result<TokenStream> {
+fn descriptors(kind: &Kind, paths: TokenStream) -> Result<TokenStream> {
     let paths = Punctuated::<Path, Token![,]>::parse_terminated.parse2(paths)?;
     if paths.is_empty() {
-        return Ok(quote!((&[] as &[crate::core::TrapDescriptor; 0])));
+        let descriptor = kind.descriptor_type();
+        return Ok(quote!((&[] as &[#descriptor; 0])));
     }
 
     let mut seen = HashSet::new();
@@ -42,11 +43,11 @@ fn descriptors(paths: TokenStream) -> Result<TokenStream> {
     for path in paths {
         let text = path.to_token_stream().to_string();
         let outcome = if seen.insert(text) {
-            descriptor_path(path)
+            descriptor_path(kind, path)
         } else {
             Err(Error::new_spanned(
                 &path,
-                "this trap is in the list already",
+                format!("this {} is in the list already", kind.name),
             ))
         };
         match (outcome, &mut errors) {
@@ -62,17 +63,20 @@ fn descriptors(paths: TokenStream) -> Result<TokenStream> {
 }
 
 /// `rights::mod_refs` becomes `rights::__trap_mod_refs`, where the user wrote it.
-fn descriptor_path(mut path: Path) -> Result<Path> {
+fn descriptor_path(kind: &Kind, mut path: Path) -> Result<Path> {
     for segment in &path.segments {
         if !matches!(segment.arguments, PathArguments::None) {
             return Err(Error::new_spanned(
                 &segment.arguments,
-                "a trap has no generic parameters: name the function only",
+                format!(
+                    "a {} has no generic parameters: name the function only",
+                    kind.name
+                ),
             ));
         }
     }
     if let Some(last) = path.segments.last_mut() {
-        last.ident = descriptor_name(&last.ident);
+        last.ident = kind.descriptor_name(&last.ident);
     }
     Ok(path)
 }

@@ -8,71 +8,47 @@ use proc_macro2::{
     TokenStream, //
 };
 use quote::{
-    format_ident,
     quote,
-    quote_spanned,
-    ToTokens, //
+    quote_spanned, //
 };
 use syn::{
-    ext::IdentExt,
     spanned::Spanned,
-    Attribute,
     Error,
     Expr,
     FnArg,
-    Item,
     ItemFn,
     Lit,
     LitInt,
     Result,
     ReturnType,
     Signature,
-    Type,
-    Visibility, //
+    Type, //
+};
+
+use crate::handler::{
+    at_least_super,
+    check_shared,
+    is_condition,
+    Errors,
+    TRAP, //
 };
 
 /// The numbers that the trap table has room for.
 const NUMBERS: std::ops::RangeInclusive<u64> = 0x1000..=0x1051;
-
-/// Name of the descriptor of a handler, at the place of the handler's name.
-pub(crate) fn descriptor_name(handler: &Ident) -> Ident {
-    format_ident!("__trap_{}", handler.unraw(), span = handler.span())
-}
 
 /// Expands the attribute; a wrong use becomes `compile_error!` at its place.
 ///
 /// The item is emitted in any case, so that one mistake is not followed by complaints about a
 /// missing function.
 pub(crate) fn expand(number: TokenStream, item: TokenStream) -> TokenStream {
-    let descriptor = function(item.clone())
+    let descriptor = TRAP
+        .function(item.clone())
         .and_then(|function| descriptor(number, &function))
         .unwrap_or_else(Error::into_compile_error);
     quote! {
         #item
         #descriptor
     }
-}
-
-/// The item as a function.
-fn function(item: TokenStream) -> Result<ItemFn> {
-    match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Fn(function)) => Ok(function),
-        Ok(other) => Err(Error::new_spanned(
-            first_token(&other),
-            "#[trap] belongs on a free function, the handler of the trap",
-        )),
-        // A function without a body, as in a trait, or what is no item at all.
-        Err(_) => syn::parse2::<ItemFn>(item),
-    }
-}
-
-/// The first token of an item that is not an attribute, to point at.
-fn first_token(item: &Item) -> TokenStream {
-    let mut tokens = item.to_token_stream().into_iter().peekable();
-    while matches!(tokens.peek(), Some(proc_macro2::TokenTree::Punct(p)) if p.as_char() == '#') {
-        tokens.nth(1);
-    }
-    tokens.next().into_iter().collect()
 }
 
 /// The constant that goes beside the function.
@@ -88,7 +64,7 @@ fn descriptor(number: TokenStream, function: &ItemFn) -> Result<TokenStream> {
     };
 
     let handler_name = &function.sig.ident;
-    let name = descriptor_name(handler_name);
+    let name = TRAP.descriptor_name(handler_name);
     let visibility = at_least_super(&function.vis);
     let conditions = function.attrs.iter().filter(|attr| is_condition(attr));
     let Handler {
@@ -192,10 +168,7 @@ impl<'a> Handler<'a> {
     fn check(function: &'a ItemFn) -> Result<Self> {
         let signature = &function.sig;
         let mut errors = Errors::default();
-        for attr in function.attrs.iter().filter(|attr| is_trap(attr)) {
-            errors.at(attr, "a handler serves one trap: #[trap] stands here twice");
-        }
-        check_qualifiers(signature, &mut errors);
+        TRAP.check(function, &mut errors);
         let context = check_context(signature, &mut errors);
         let argument = check_argument(signature, &mut errors);
         let result = check_result(signature, &mut errors);
@@ -212,56 +185,13 @@ impl<'a> Handler<'a> {
     }
 }
 
-fn check_qualifiers(signature: &Signature, errors: &mut Errors) {
-    let cannot = |what: &str| format!("the handler of a trap cannot be {what}");
-    if let Some(token) = &signature.constness {
-        errors.at(token, cannot("`const`"));
-    }
-    if let Some(token) = &signature.asyncness {
-        errors.at(token, cannot("`async`: it may sleep instead"));
-    }
-    if let Some(token) = &signature.unsafety {
-        errors.at(token, cannot("`unsafe`: any task may call it"));
-    }
-    if let Some(token) = &signature.abi {
-        errors.at(token, cannot("`extern`"));
-    }
-    if !signature.generics.params.is_empty() {
-        errors.at(&signature.generics.params, cannot("generic"));
-    }
-    if let Some(clause) = &signature.generics.where_clause {
-        errors.at(clause, "the handler of a trap cannot have a `where` clause");
-    }
-    if let Some(variadic) = &signature.variadic {
-        errors.at(variadic, cannot("variadic"));
-    }
-}
-
 /// The first parameter's type.
 fn check_context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a Type> {
     const WANTED: &str = "the first parameter of a trap is its context: `ctx: &Context<'_>`";
     match signature.inputs.first() {
         Some(FnArg::Typed(parameter)) => {
-            let Type::Reference(reference) = &*parameter.ty else {
-                errors.at(&parameter.ty, WANTED);
-                return None;
-            };
-            if let Some(token) = &reference.mutability {
-                errors.at(token, "the context is shared: `&Context<'_>`");
-            }
-            let Type::Path(path) = &*reference.elem else {
-                errors.at(&reference.elem, WANTED);
-                return None;
-            };
-            if path
-                .path
-                .segments
-                .last()
-                .is_none_or(|last| last.ident != "Context")
-            {
-                errors.at(&path.path, WANTED);
-            }
-            Some(&parameter.ty)
+            const SHARED: &str = "the context is shared: `&Context<'_>`";
+            check_shared(&parameter.ty, "Context", WANTED, SHARED, errors).then_some(&*parameter.ty)
         }
         Some(FnArg::Receiver(receiver)) => {
             errors.at(
@@ -328,42 +258,4 @@ fn check_result<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<&'a
             None
         }
     }
-}
-
-/// Collects mistakes, so that all of them are reported.
-#[derive(Default)]
-struct Errors(Option<Error>);
-
-impl Errors {
-    fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
-        self.push(Error::new_spanned(tokens, message));
-    }
-
-    fn push(&mut self, error: Error) {
-        match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            none => *none = Some(error),
-        }
-    }
-}
-
-/// The list of a subsystem stands in the parent module, so a private handler is shown to it.
-fn at_least_super(visibility: &Visibility) -> TokenStream {
-    match visibility {
-        Visibility::Inherited => quote!(pub(super)),
-        Visibility::Restricted(to) if to.path.is_ident("self") => quote!(pub(super)),
-        other => other.to_token_stream(),
-    }
-}
-
-/// Where the handler does not exist, neither does its descriptor.
-fn is_condition(attr: &Attribute) -> bool {
-    attr.path().is_ident("cfg")
-}
-
-fn is_trap(attr: &Attribute) -> bool {
-    attr.path()
-        .segments
-        .last()
-        .is_some_and(|last| last.ident == "trap")
 }

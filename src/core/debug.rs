@@ -5,6 +5,7 @@
 //! - `traps`: number, name, subsystem (or `-`), calls, errors; a line for each trap number.
 //! - `events`: name and count; a line for each kind of event.
 //! - `objects`: name and number alive; a line for each kind of object.
+//! - what subsystems add, see [`Subsystem::reports`](super::Subsystem::reports).
 
 use super::{
     Event,
@@ -69,6 +70,11 @@ impl DebugFiles {
         directory.add(c"traps", Arc::new(Traps(mach.clone()), GFP_KERNEL)?)?;
         directory.add(c"events", Arc::new(Events(mach.clone()), GFP_KERNEL)?)?;
         directory.add(c"objects", Arc::new(Objects(mach.clone()), GFP_KERNEL)?)?;
+        for subsystem in mach.subsystems() {
+            for (name, report) in subsystem.reports()? {
+                directory.add(name, report)?;
+            }
+        }
         Ok(Self(directory))
     }
 }

@@ -63,6 +63,11 @@ impl Mach {
         self.tasks.of(&ProcessId::from_current_ns(pid)?)
     }
 
+    /// The living task of `process`.
+    pub(crate) fn task_of(&self, process: &ProcessId) -> Option<Arc<Task>> {
+        self.tasks.of(process)
+    }
+
     /// The task that a new task of the current process inherits from: the one it was forked from,
     /// else its parent's, else that of the init process of its pid namespace.
     fn parent_of_current(&self) -> Option<Arc<Task>> {

@@ -10,7 +10,10 @@ use super::{
     Task,
     TrapDescriptor, //
 };
-use crate::linux::process::ProcessId;
+use crate::linux::{
+    debugfs::Report,
+    process::ProcessId, //
+};
 use core::{
     any::Any,
     marker::PhantomData, //
@@ -45,6 +48,11 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
     /// The kinds of objects it counts.
     fn objects(&self) -> &'static [&'static ObjectCounter] {
         &[]
+    }
+
+    /// What it tells of itself in debugfs, as files under `mach/`. Fails with `ENOMEM`.
+    fn reports(&self) -> Result<KVec<(&'static CStr, Arc<dyn Report>)>> {
+        Ok(KVec::new())
     }
 
     /// Tells the position under which its states are kept; called once, at module init. A

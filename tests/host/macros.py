@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Host test of macros/: builds the crate and tries it. Prints TAP.
 
-tests/macros/pass.rs must compile and its tests pass.  Each file in
+tests/macros/pass*.rs must compile and their tests pass.  Each file in
 tests/macros/fail must be rejected with exactly the errors its comments tell:
 
     //~^ COLUMN TEXT
@@ -60,17 +60,17 @@ def build_library(kdir):
                  os.path.join(TOP, "macros", "lib.rs"))
 
 
-def run_pass(tap):
-    program = os.path.join(OUT, "pass")
+def run_pass(tap, name):
+    program = os.path.join(OUT, name)
     built = rustc("--test", f"--extern=mach_macros={LIBRARY}", "-o", program,
-                  os.path.join(CASES, "pass.rs"))
-    tap.result(built.returncode == 0, "pass.rs compiles", [built.stderr])
+                  os.path.join(CASES, f"{name}.rs"))
+    tap.result(built.returncode == 0, f"{name}.rs compiles", [built.stderr])
     if built.returncode:
         return
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
     for name, outcome in re.findall(r"^test (\S+) \.\.\. (\w+)", ran.stdout, re.M):
         tap.result(outcome == "ok", name, [] if outcome == "ok" else [ran.stdout])
-    tap.result(ran.returncode == 0, "pass.rs ends well", [ran.stderr])
+    tap.result(ran.returncode == 0, f"{name}.rs ends well", [ran.stderr])
 
 
 def expected(path):
@@ -123,7 +123,8 @@ def main():
     tap.result(built.returncode == 0, "the macro crate compiles without warnings",
                [built.stderr])
     if built.returncode == 0:
-        run_pass(tap)
+        run_pass(tap, "pass")
+        run_pass(tap, "pass_routine")
         folder = os.path.join(CASES, "fail")
         for name in sorted(os.listdir(folder)):
             run_fail(tap, os.path.join(folder, name))

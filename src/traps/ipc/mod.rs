@@ -3,7 +3,8 @@
 //! Mach IPC: name spaces, rights, ports, port sets and messages (ABI traps §5 and §6).
 //!
 //! Other subsystems use what is exported here: [`KernelObject`] and [`KernelPort`] to offer
-//! objects by port.
+//! objects by port, and routines (`#[routine(id)]`, see `routine`) to answer what is asked of them
+//! by message.
 //!
 //! | file | what |
 //! |---|---|
@@ -12,6 +13,8 @@
 //! | `table`, `names`, `space` | names, and what can be done with them |
 //! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
+//! | `routine`, `request`, `reply` | how kernel objects are asked and answer |
+//! | `special_routines` | the routines of IPC |
 //! | `mach_msg`, `names_traps`, `self_ports` | the traps |
 //!
 //! # Locks
@@ -23,7 +26,7 @@
 //! 3. `Port::state` (spinlock): one port at a time.
 //! 4. `PortSet::state` (spinlock): one set at a time.
 //!
-//! `KernelPort::receive` and `TaskPorts::bootstrap` (spinlocks) are leaves. Under a spinlock
+//! `KernelPort::receive` and `TaskPort::slots` (spinlocks) are leaves. Under a spinlock
 //! nothing is allocated, no user memory is touched, and no right is dropped: what leaves a table
 //! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
 //! the one thing done under these locks that takes others, those of the scheduler.
@@ -39,17 +42,58 @@ mod names_traps;
 mod notify;
 mod port;
 mod receive;
+mod reply;
+mod request;
 mod right;
+mod routine;
 mod self_ports;
 mod send;
 mod set;
 mod space;
 mod special;
+mod special_routines;
 mod table;
 mod thread;
 mod waiter;
 
-pub(crate) use self::port::Port;
+// What is here is the interface for subsystems; not every part has a user in every build.
+#[allow(unused_imports)]
+pub(crate) use self::{
+    kobject::{
+        KernelObject,
+        KernelPort, //
+    },
+    port::Port,
+    reply::{
+        Reply,
+        Results,
+        RoutineReturn, //
+    },
+    request::{
+        AnyRight,
+        Param,
+        Request,
+        Scalar,
+        Shape,
+        Words, //
+    },
+    right::SendRight,
+    routine::{
+        assert_unique_routines,
+        Call,
+        Refusal,
+        RoutineDescriptor,
+        RoutineResult,
+        RoutineSet,
+        RoutineTable, //
+    },
+    special::{
+        HostPort,
+        TaskNamePort,
+        TaskPort,
+        ThreadPort, //
+    },
+};
 
 use self::{
     space::Space,
@@ -59,15 +103,18 @@ use self::{
     },
     thread::ThreadIpc, //
 };
-use crate::core::{
-    Birth,
-    ObjectCounter,
-    StateKey,
-    Subsystem,
-    Task,
-    TaskState,
-    ThreadState,
-    TrapDescriptor, //
+use crate::{
+    core::{
+        Birth,
+        ObjectCounter,
+        StateKey,
+        Subsystem,
+        Task,
+        TaskState,
+        ThreadState,
+        TrapDescriptor, //
+    },
+    linux::debugfs::Report,
 };
 use kernel::{
     prelude::*,
@@ -84,15 +131,23 @@ static THREAD: StateKey<ThreadIpc> = StateKey::new();
 pub(crate) const TRAPS: [&[TrapDescriptor]; 3] =
     [mach_msg::TRAPS, names_traps::TRAPS, self_ports::TRAPS];
 
+/// The routines of this subsystem, file by file.
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [special_routines::ROUTINES];
+
+/// The routines of this subsystem.
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("ipc", &ROUTINE_LISTS);
+
 /// The subsystem.
 pub(crate) struct Ipc {
     host: Arc<Host>,
 }
 
 impl Ipc {
-    /// Makes what all tasks share. Fails with `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self { host: Host::new()? })
+    /// Makes what all tasks share. Kernel objects answer `routines`. Fails with `ENOMEM`.
+    pub(crate) fn new(routines: Arc<RoutineTable>) -> Result<Self> {
+        Ok(Self {
+            host: Host::new(routines)?,
+        })
     }
 }
 
@@ -106,13 +161,16 @@ impl Subsystem for Ipc {
     }
 
     fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 4] = [
-            &space::SPACES,
-            &port::PORTS,
-            &set::SETS,
-            &message::MESSAGES,
-        ];
+        static OBJECTS: [&ObjectCounter; 4] =
+            [&space::SPACES, &port::PORTS, &set::SETS, &message::MESSAGES];
         &OBJECTS
+    }
+
+    fn reports(&self) -> Result<KVec<(&'static CStr, Arc<dyn Report>)>> {
+        let routines: Arc<dyn Report> = self.host.routines.clone();
+        let mut reports = KVec::new();
+        reports.push((c"routines", routines), GFP_KERNEL)?;
+        Ok(reports)
     }
 
     fn bind(&self, position: usize) {

@@ -98,7 +98,8 @@ pub(super) fn send(
         return Err(SEND_INVALID_DEST);
     };
     if let Some(object) = port.kernel_object() {
-        kobject::handle(&*object, &port, message);
+        let routines = &space.special.host().routines;
+        kobject::handle(context, routines, &*object, &port, message);
         context.mach().count(Event::MessageSent);
         return Ok(());
     }

@@ -1,34 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ports that a task, a thread and the machine have from the kernel.
+//! The ports that a task, a thread and the machine have from the kernel, and what they stand for.
 //!
-//! Of the routines of these objects the special ports of a task are built (ABI mig §3.2, 3409 and
-//! 3410); the others answer `MIG_BAD_ID`.
-//!
-//! Locks: `Host::transit` (mutex) comes before all locks of ports; `TaskPorts::bootstrap` is a leaf.
+//! Locks: `Host::transit` (mutex) comes before all locks of ports; `TaskPort::slots` is a leaf.
 
 use super::{
     kobject::{
-        Answer,
         KernelObject,
-        KernelPort,
-        Refusal,
-        Request, //
+        KernelPort, //
     },
     port::{
         Port,
         Receiver, //
     },
-    right::{
-        Right,
-        SendRight, //
+    right::SendRight,
+    routine::RoutineTable,
+    SPACE,
+};
+use crate::{
+    core::{
+        KernError,
+        KernResult,
+        Mach,
+        Task, //
+    },
+    linux::process::{
+        self,
+        ProcessId, //
     },
 };
-use crate::abi::notify::NdrRecord;
-use core::any::Any;
+use core::{
+    any::Any,
+    ptr, //
+};
 use kernel::{
-    new_mutex,
-    new_spinlock,
+    new_mutex, new_spinlock,
     prelude::*,
     sync::{
         Arc,
@@ -36,27 +42,25 @@ use kernel::{
         SpinLock, //
     },
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    KnownLayout, //
-};
 
 /// What all tasks share: the host, that is, the machine.
 #[pin_data]
 pub(super) struct Host {
     pub(super) port: Arc<KernelPort>,
+    pub(super) routines: Arc<RoutineTable>,
     /// Held while receive rights enter messages, so that they never travel in a circle.
     #[pin]
     transit: Mutex<()>,
 }
 
 impl Host {
-    pub(super) fn new() -> Result<Arc<Self>> {
-        let port = KernelPort::permanent(Arc::new(HostObject, GFP_KERNEL)?)?;
+    /// Makes the host, whose objects answer `routines`. Fails with `ENOMEM`.
+    pub(super) fn new(routines: Arc<RoutineTable>) -> Result<Arc<Self>> {
+        let port = KernelPort::permanent(Arc::new(HostPort, GFP_KERNEL)?)?;
         Arc::pin_init(
             pin_init!(Self {
                 port,
+                routines,
                 transit <- new_mutex!((), "Host::transit"),
             }),
             GFP_KERNEL,
@@ -91,131 +95,189 @@ impl Host {
     }
 }
 
-struct HostObject;
+/// What the host port stands for: the machine.
+pub(crate) struct HostPort;
 
-impl KernelObject for HostObject {
+impl KernelObject for HostPort {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
 
-    fn call(&self, _request: &mut Request<'_>) -> Result<Answer, Refusal> {
-        Err(Refusal::BAD_ID)
+/// A port that a task can set and get back (XNU osfmk/kern/ipc_tt.c).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Stands in for the task's own port.
+    Kernel,
+    Bootstrap,
+    Seatbelt,
+    Access,
+    DebugControl,
+}
+
+impl Slot {
+    /// The number of slots.
+    const COUNT: usize = 5;
+
+    /// What a new task has of the one that it inherits from.
+    const INHERITED: [Self; 3] = [Self::Bootstrap, Self::Seatbelt, Self::Access];
+
+    /// Whether the slot can be set only once.
+    fn is_final(self) -> bool {
+        matches!(self, Self::Seatbelt | Self::Access)
+    }
+
+    fn of(self, slots: &mut Slots) -> &mut Option<SendRight> {
+        let [kernel, bootstrap, seatbelt, access, debug_control] = slots;
+        match self {
+            Self::Kernel => kernel,
+            Self::Bootstrap => bootstrap,
+            Self::Seatbelt => seatbelt,
+            Self::Access => access,
+            Self::DebugControl => debug_control,
+        }
     }
 }
 
-/// The ports that a task can ask for and that its children inherit.
+type Slots = [Option<SendRight>; Slot::COUNT];
+
+/// What a task port stands for: control over a task.
 #[pin_data]
-struct TaskPorts {
+pub(crate) struct TaskPort {
+    process: ProcessId,
     host: Arc<Host>,
     #[pin]
-    bootstrap: SpinLock<Option<SendRight>>,
+    slots: SpinLock<Slots>,
 }
 
-impl TaskPorts {
-    fn bootstrap(&self) -> Option<SendRight> {
-        self.bootstrap.lock().as_ref().map(SendRight::copy)
-    }
-}
-
-/// Numbers of special ports (XNU osfmk/mach/task_special_ports.h).
-mod which {
-    pub(super) const KERNEL: i32 = 1;
-    pub(super) const HOST: i32 = 2;
-    pub(super) const BOOTSTRAP: i32 = 4;
-}
-
-/// The routines of a task that are built.
-mod routine {
-    pub(super) const GET_SPECIAL_PORT: i32 = 3409;
-    pub(super) const SET_SPECIAL_PORT: i32 = 3410;
-}
-
-/// What follows the header, or the descriptor, in requests about special ports.
-#[derive(FromBytes, KnownLayout, Immutable)]
-#[repr(C)]
-struct WhichPort {
-    _ndr: NdrRecord,
-    which: i32,
-}
-
-/// What a task port stands for.
-struct TaskObject(Arc<TaskPorts>);
-
-impl KernelObject for TaskObject {
+impl KernelObject for TaskPort {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
 
-    fn call(&self, request: &mut Request<'_>) -> Result<Answer, Refusal> {
-        match request.id() {
-            routine::GET_SPECIAL_PORT => self.get_special_port(request),
-            routine::SET_SPECIAL_PORT => self.set_special_port(request),
-            _ => Err(Refusal::BAD_ID),
+impl TaskPort {
+    /// Makes the object for a new task of the current process.
+    fn new(host: &Arc<Host>, parent: Option<&Self>) -> Result<Arc<Self>> {
+        let mut slots = Slots::default();
+        for slot in Slot::INHERITED {
+            *slot.of(&mut slots) = parent.and_then(|parent| parent.get(slot));
         }
+        Arc::pin_init(
+            pin_init!(Self {
+                process: ProcessId::current(),
+                host: host.clone(),
+                slots <- new_spinlock!(slots, "TaskPort::slots"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// The process that the task is or was for. It may have another task by now.
+    pub(crate) fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    /// The task, while it lives. `KERN_INVALID_TASK` when it has ended, be it that its process has
+    /// loaded another image: that has a task, and a port, of its own.
+    pub(crate) fn task(&self, mach: &Mach) -> KernResult<Arc<Task>> {
+        mach.task_of(&self.process)
+            .filter(|task| TaskPort::of(task).is_some_and(|object| ptr::eq(object, self)))
+            .ok_or(KernError::INVALID_TASK)
+    }
+
+    /// What the port of `task` stands for.
+    pub(crate) fn of(task: &Task) -> Option<&Self> {
+        Some(&SPACE.of_task(task)?.special.object)
+    }
+
+    /// The host's port.
+    pub(super) fn host_port(&self) -> SendRight {
+        self.host.port.send_right()
+    }
+
+    /// What is in `slot`.
+    pub(super) fn get(&self, slot: Slot) -> Option<SendRight> {
+        slot.of(&mut self.slots.lock())
+            .as_ref()
+            .map(SendRight::copy)
+    }
+
+    /// Replaces what is in `slot`. `KERN_NO_ACCESS` for one that is set for good.
+    pub(super) fn set(&self, slot: Slot, right: Option<SendRight>) -> KernResult {
+        let previous = {
+            let mut slots = self.slots.lock();
+            let place = slot.of(&mut slots);
+            if slot.is_final() && place.is_some() {
+                drop(slots);
+                return Err(KernError::NO_ACCESS);
+            }
+            core::mem::replace(place, right)
+        };
+        drop(previous);
+        Ok(())
     }
 }
 
-impl TaskObject {
-    fn get_special_port(&self, request: &mut Request<'_>) -> Result<Answer, Refusal> {
-        let right = match request.simple::<WhichPort>()?.which {
-            which::KERNEL => Some(SendRight::make(request.port())),
-            which::HOST => Some(self.0.host.port.send_right()),
-            which::BOOTSTRAP => self.0.bootstrap(),
-            _ => return Err(Refusal::INVALID_ARGUMENT),
-        };
-        Ok(Answer::Port(right))
-    }
+/// What a task's name port stands for: a task that can be told from others, and asked for what is
+/// public, but not controlled.
+pub(crate) struct TaskNamePort {
+    process: ProcessId,
+}
 
-    fn set_special_port(&self, request: &mut Request<'_>) -> Result<Answer, Refusal> {
-        let (right, which) = request.port_and::<WhichPort>()?;
-        match which.which {
-            which::BOOTSTRAP => (),
-            which::HOST => return Err(Refusal::NO_ACCESS),
-            _ => return Err(Refusal::INVALID_ARGUMENT),
-        }
-        let right = match right {
-            Right::Send(right) => Some(right),
-            Right::Null | Right::Dead => None,
-            _ => return Err(Refusal::INVALID_ARGUMENT),
-        };
-        let previous = core::mem::replace(&mut *self.0.bootstrap.lock(), right);
-        drop(previous);
-        Ok(Answer::Done)
+impl KernelObject for TaskNamePort {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl TaskNamePort {
+    /// The process that the task is or was for.
+    pub(crate) fn process(&self) -> &ProcessId {
+        &self.process
     }
 }
 
 /// The special ports of a task.
 pub(super) struct SpecialPorts {
-    ports: Arc<TaskPorts>,
+    pub(super) object: Arc<TaskPort>,
     pub(super) task_self: Arc<KernelPort>,
+    pub(super) name: Arc<KernelPort>,
 }
 
 impl SpecialPorts {
-    /// Makes the ports of a task that inherits from `parent`. Fails with `ENOMEM`.
+    /// Makes the ports of a task of the current process that inherits from `parent`. Fails with
+    /// `ENOMEM`.
     pub(super) fn new(host: &Arc<Host>, parent: Option<&Self>) -> Result<Self> {
-        let bootstrap = parent.and_then(|parent| parent.ports.bootstrap());
-        let ports = Arc::pin_init(
-            pin_init!(TaskPorts {
-                host: host.clone(),
-                bootstrap <- new_spinlock!(bootstrap, "TaskPorts::bootstrap"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )?;
-        let object = Arc::new(TaskObject(ports.clone()), GFP_KERNEL_ACCOUNT)?;
+        let object = TaskPort::new(host, parent.map(|parent| &*parent.object))?;
+        let name = TaskNamePort {
+            process: object.process.clone(),
+        };
+        let task_self = KernelPort::new(object.clone())?;
         Ok(Self {
-            ports,
-            task_self: KernelPort::new(object)?,
+            name: KernelPort::new(Arc::new(name, GFP_KERNEL_ACCOUNT)?)
+                .inspect_err(|_| task_self.end())?,
+            object,
+            task_self,
         })
     }
 
     /// The host.
     pub(super) fn host(&self) -> &Host {
-        &self.ports.host
+        &self.object.host
+    }
+
+    /// A send right to what the task has as its own port.
+    pub(super) fn self_right(&self) -> SendRight {
+        self.object
+            .get(Slot::Kernel)
+            .unwrap_or_else(|| self.task_self.send_right())
     }
 
     /// The task's own port dies. The others stay, for children that still inherit.
     pub(super) fn task_ended(&self) {
         self.task_self.end();
+        self.name.end();
     }
 }
 
@@ -226,15 +288,34 @@ impl Drop for SpecialPorts {
     }
 }
 
-/// What a thread port stands for.
-pub(super) struct ThreadObject;
+/// What a thread port stands for: control over a thread.
+pub(crate) struct ThreadPort {
+    process: ProcessId,
+    tid: u32,
+}
 
-impl KernelObject for ThreadObject {
+impl KernelObject for ThreadPort {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
 
-    fn call(&self, _request: &mut Request<'_>) -> Result<Answer, Refusal> {
-        Err(Refusal::BAD_ID)
+impl ThreadPort {
+    /// Makes the object for the current thread.
+    pub(super) fn new() -> Self {
+        Self {
+            process: ProcessId::current(),
+            tid: process::current_tid(),
+        }
+    }
+
+    /// The process that the thread is or was in.
+    pub(crate) fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    /// The thread's number in the first pid namespace.
+    pub(crate) fn tid(&self) -> u32 {
+        self.tid
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     kobject::KernelPort,
     message::Message,
-    special::ThreadObject,
+    special::ThreadPort,
     waiter::Waiter, //
 };
 use crate::{
@@ -36,7 +36,7 @@ impl ThreadIpc {
     /// Makes the state of a thread. Fails with `ENOMEM`.
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            port: KernelPort::new(Arc::new(ThreadObject, GFP_KERNEL_ACCOUNT)?)?,
+            port: KernelPort::new(Arc::new(ThreadPort::new(), GFP_KERNEL_ACCOUNT)?)?,
             waiter: Waiter::new()?,
             cached: Slot::new(),
         })

@@ -11,6 +11,7 @@
 #define DEBUGFS		"/sys/kernel/debug"
 #define OBJECTS		DEBUGFS "/mach/objects"
 #define TRAPS		DEBUGFS "/mach/traps"
+#define ROUTINES	DEBUGFS "/mach/routines"
 
 void debugfs_mount(void)
 {
@@ -99,6 +100,23 @@ bool read_trap_counts(const char *trap_name, struct trap_counts *counts)
 		counts->built = strcmp(subsystem, "-") != 0;
 		found = !strcmp(name, trap_name);
 	}
+	fclose(file);
+	return found;
+}
+
+/* A line is id, name, subsystem, calls, errors. */
+bool read_routine_counts(int id, struct routine_counts *counts)
+{
+	FILE *file = fopen(ROUTINES, "re");
+	char line[512];
+	bool found = false;
+	int number;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%d %63s %*s %llu %llu", &number, counts->name,
+			       &counts->calls, &counts->errors) == 4 && number == id;
 	fclose(file);
 	return found;
 }

@@ -25,12 +25,20 @@ struct trap_counts {
 	unsigned long long errors;
 };
 
+struct routine_counts {
+	char name[64];
+	unsigned long long calls;
+	unsigned long long errors;
+};
+
 /* Mounts debugfs unless it is mounted; failing is the later readers' matter. */
 void debugfs_mount(void);
 
 /* False when the module does not tell. */
 bool read_object_counts(struct object_counts *counts);
 bool read_trap_counts(const char *trap_name, struct trap_counts *counts);
+/* False when no subsystem has a routine with that id. */
+bool read_routine_counts(int id, struct routine_counts *counts);
 
 /* False, and the kinds that grew in @why, when @after has more than @before. */
 bool object_counts_within(const struct object_counts *after,

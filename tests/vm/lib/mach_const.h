@@ -33,6 +33,7 @@
 #define KERN_NOT_SUPPORTED		46
 #define KERN_OPERATION_TIMED_OUT	49
 
+#define MIG_TYPE_ERROR			(-300)
 #define MIG_BAD_ID			(-303)
 #define MIG_BAD_ARGUMENTS		(-304)
 

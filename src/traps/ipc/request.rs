@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests to kernel objects: from the bytes and rights of a message to the typed parameters of a
+//! routine.
+//!
+//! The layout is that of MIG: header; if the request has rights a body with their descriptors; if
+//! it has other parameters the NDR record and those in order, aligned to four bytes, without
+//! padding. What is not exactly that is refused before the routine is called.
+//!
+//! Rights that are not taken out are dropped with the message.
+
+use super::{
+    message::Message,
+    right::{
+        Right,
+        SendRight, //
+    },
+    routine::{
+        Refusal,
+        RoutineResult, //
+    },
+};
+use crate::abi::{
+    msg::{
+        Disposition,
+        PortDescriptor,
+        COMPLEX_MIN_SIZE,
+        HEADER_SIZE, //
+    },
+    notify::NdrRecord,
+    PortName,
+    UserAddr, //
+};
+use core::mem::size_of;
+use kernel::prelude::*;
+use zerocopy::FromBytes;
+
+/// Where a parameter stands in a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Among the descriptors.
+    Descriptor,
+    /// After the NDR record.
+    Inline,
+}
+
+/// A type that a routine may take as a parameter.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not something a routine can take",
+    note = "use a number, a `PortName`, `Option<SendRight>`, `Right` or `Words<_>`"
+)]
+pub(crate) trait Param: Sized {
+    /// Where it stands.
+    const SHAPE: Shape;
+
+    /// Takes the next parameter of its shape.
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self>;
+}
+
+/// A request while it is decoded.
+pub(crate) struct Request<'a> {
+    message: &'a mut Message,
+    /// The number of descriptors that have been taken.
+    descriptors: usize,
+    /// Where the next inline parameter stands.
+    offset: usize,
+}
+
+impl<'a> Request<'a> {
+    /// The request that `message` makes.
+    pub(super) fn new(message: &'a mut Message) -> Self {
+        Self {
+            message,
+            descriptors: 0,
+            offset: HEADER_SIZE,
+        }
+    }
+
+    /// The message id: which routine is called.
+    pub(super) fn id(&self) -> i32 {
+        self.message.id
+    }
+
+    /// Begins to decode a request that has parameters of these shapes.
+    pub(crate) fn begin(&mut self, shapes: &[Shape]) -> RoutineResult {
+        let wanted = |shape| shapes.iter().filter(|other| **other == shape).count();
+        let descriptors = wanted(Shape::Descriptor);
+        if self.message.complex != (descriptors > 0) || self.message.carried.len() != descriptors {
+            return Err(Refusal::BAD_ARGUMENTS);
+        }
+        if descriptors > 0 {
+            let size = descriptors.saturating_mul(size_of::<PortDescriptor>());
+            self.offset = size.saturating_add(COMPLEX_MIN_SIZE);
+        }
+        if wanted(Shape::Inline) > 0 {
+            self.inline::<NdrRecord>()?;
+        }
+        Ok(())
+    }
+
+    /// Checks that nothing is left.
+    pub(crate) fn end(&self) -> RoutineResult {
+        if self.message.bytes().len() != self.offset {
+            return Err(Refusal::BAD_ARGUMENTS);
+        }
+        Ok(())
+    }
+
+    fn inline<T: FromBytes>(&mut self) -> RoutineResult<T> {
+        let value = self.message.read_at(self.offset);
+        self.offset = self.offset.saturating_add(size_of::<T>());
+        value.ok_or(Refusal::BAD_ARGUMENTS)
+    }
+
+    /// The next right, and what its receiver would hold.
+    fn right(&mut self) -> RoutineResult<(Right, Disposition)> {
+        let carried = self
+            .message
+            .carried
+            .get_mut(self.descriptors)
+            .ok_or(Refusal::BAD_ARGUMENTS)?;
+        self.descriptors = self.descriptors.saturating_add(1);
+        let right = core::mem::replace(&mut carried.right, Right::Null);
+        Ok((right, carried.received_as))
+    }
+}
+
+/// A value that stands in a message as it is in memory.
+pub(crate) trait Scalar: FromBytes {}
+
+impl Scalar for i32 {}
+impl Scalar for u32 {}
+impl Scalar for u64 {}
+impl Scalar for PortName {}
+impl Scalar for UserAddr {}
+
+impl<T: Scalar> Param for T {
+    const SHAPE: Shape = Shape::Inline;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        request.inline()
+    }
+}
+
+/// A right of whatever kind was sent, with what its receiver would hold.
+pub(crate) struct AnyRight {
+    /// The right.
+    pub(crate) right: Right,
+    /// The kind of right that was sent; `right` may be null or dead instead.
+    pub(crate) received_as: Disposition,
+}
+
+impl Param for AnyRight {
+    const SHAPE: Shape = Shape::Descriptor;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        let (right, received_as) = request.right()?;
+        Ok(Self { right, received_as })
+    }
+}
+
+/// A send right; `None` for null and dead ones. Another right is a type error.
+impl Param for Option<SendRight> {
+    const SHAPE: Shape = Shape::Descriptor;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        let (right, received_as) = request.right()?;
+        match right {
+            _ if received_as != Disposition::MoveSend => Err(Refusal::TYPE_ERROR),
+            Right::Send(right) => Ok(Some(right)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// An array of at most `MAX` words, preceded by their number.
+pub(crate) struct Words<const MAX: usize>(pub(crate) KVec<u32>);
+
+impl<const MAX: usize> Param for Words<MAX> {
+    const SHAPE: Shape = Shape::Inline;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        // CAST: `u32` to `usize` loses nothing.
+        let count = request.inline::<u32>()? as usize;
+        if count > MAX {
+            return Err(Refusal::BAD_ARGUMENTS);
+        }
+        let mut words = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..count {
+            words.push(request.inline()?, GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self(words))
+    }
+}

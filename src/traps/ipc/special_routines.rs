@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Routines about the special ports of a task (ABI mig §3.2, 3409 and 3410; XNU
+//! osfmk/kern/ipc_tt.c).
+
+use super::{
+    right::SendRight,
+    routine::{
+        Call,
+        RoutineDescriptor,
+        RoutineResult, //
+    },
+    special::{
+        Slot,
+        TaskPort, //
+    },
+    SPACE,
+};
+use crate::core::{
+    KernError,
+    KernResult, //
+};
+use mach_macros::{
+    routine,
+    routines, //
+};
+
+/// The routines of this file.
+pub(super) const ROUTINES: &[RoutineDescriptor] =
+    routines![task_get_special_port, task_set_special_port];
+
+/// Numbers of special ports (XNU osfmk/mach/task_special_ports.h).
+mod which {
+    pub(super) const KERNEL: i32 = 1;
+    pub(super) const HOST: i32 = 2;
+    pub(super) const NAME: i32 = 3;
+    pub(super) const BOOTSTRAP: i32 = 4;
+    pub(super) const SEATBELT: i32 = 7;
+    pub(super) const ACCESS: i32 = 9;
+    pub(super) const DEBUG_CONTROL: i32 = 10;
+}
+
+/// The slot that `which` means, if it is one that can be set.
+fn slot(which: i32) -> KernResult<Slot> {
+    match which {
+        which::KERNEL => Ok(Slot::Kernel),
+        which::BOOTSTRAP => Ok(Slot::Bootstrap),
+        which::SEATBELT => Ok(Slot::Seatbelt),
+        which::ACCESS => Ok(Slot::Access),
+        which::DEBUG_CONTROL => Ok(Slot::DebugControl),
+        _ => Err(KernError::INVALID_ARGUMENT),
+    }
+}
+
+/// Gives out one of the special ports of a task; null if it is not set.
+#[routine(3409)]
+fn task_get_special_port(
+    call: &Call<'_>,
+    task: &TaskPort,
+    which: i32,
+) -> RoutineResult<Option<SendRight>> {
+    Ok(match which {
+        which::HOST => Some(task.host_port()),
+        which::NAME => {
+            let task = task.task(call.context().mach())?;
+            SPACE
+                .of_task(&task)
+                .map(|space| space.special.name.send_right())
+        }
+        _ => match (slot(which)?, task.get(slot(which)?)) {
+            (Slot::Kernel, None) => Some(SendRight::make(call.port())),
+            (_, right) => right,
+        },
+    })
+}
+
+/// Sets one of the special ports of a task. `KERN_NO_ACCESS` for the host, and for those that can
+/// be set only once.
+#[routine(3410)]
+fn task_set_special_port(
+    _call: &Call<'_>,
+    task: &TaskPort,
+    right: Option<SendRight>,
+    which: i32,
+) -> KernResult {
+    if which == which::HOST {
+        return Err(KernError::NO_ACCESS);
+    }
+    task.set(slot(which)?, right)
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to kernel objects that do not have the layout of the routine, or go
+ * to an object of another kind. One line for each routine that is built.
+ * time limit: 120 s
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "debugfs.h"
+#include "harness.h"
+#include "mach.h"
+#include "message.h"
+#include "rpc.h"
+
+enum target { TASK, THREAD, HOST };
+
+/* What a request holds, from the interface definitions: rights, then words. */
+struct shape {
+	int32_t id;
+	const char *name;
+	enum target target;
+	unsigned int ports;
+	unsigned int words;
+};
+
+static const struct shape shapes[] = {
+	{ 3409, "task_get_special_port", TASK, 0, 1 },
+	{ 3410, "task_set_special_port", TASK, 1, 1 },
+};
+
+static name_t port_of(enum target target)
+{
+	switch (target) {
+	case TASK:
+		return self();
+	case THREAD:
+		return thread_self();
+	case HOST:
+		return host_self();
+	}
+	return MACH_PORT_NULL;
+}
+
+/* The request with all values 0 and null rights */
+static void begin(struct rpc *rpc, const struct shape *shape, name_t target)
+{
+	rpc_begin(rpc, target, shape->id);
+	for (unsigned int i = 0; i < shape->ports; i++)
+		rpc_port(rpc, MACH_PORT_NULL, MOVE_SEND);
+	for (unsigned int i = 0; i < shape->words; i++)
+		rpc_word(rpc, 0);
+}
+
+TEST(size_is_wrong)
+{
+	struct rpc rpc;
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		const struct shape *shape = &shapes[i];
+
+		for (int change = -8; change <= 64; change += 4) {
+			begin(&rpc, shape, port_of(shape->target));
+			/* Not into the descriptors: that is another error, see below. */
+			if (!change || (change < 0 && (unsigned int)-change > shape->words * 4))
+				continue;
+			rpc.size += (uint32_t)change;
+			CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+		}
+		begin(&rpc, shape, port_of(shape->target));
+		rpc.size = sizeof(rpc.message);
+		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+	}
+}
+
+TEST(complex_bit_is_wrong)
+{
+	struct rpc rpc;
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		const struct shape *shape = &shapes[i];
+
+		/* A right more; one less, the bit with or without others */
+		rpc_begin(&rpc, port_of(shape->target), shape->id);
+		for (unsigned int j = 0; j <= shape->ports; j++)
+			rpc_port(&rpc, MACH_PORT_NULL, MOVE_SEND);
+		for (unsigned int j = 0; j < shape->words; j++)
+			rpc_word(&rpc, 0);
+		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+		if (!shape->ports)
+			continue;
+		begin(&rpc, shape, port_of(shape->target));
+		rpc.message.header.bits &= ~MSGH_COMPLEX;
+		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+		begin(&rpc, shape, port_of(shape->target));
+		rpc.message.body[0] = shape->ports - 1;
+		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+	}
+}
+
+TEST(object_is_of_another_kind)
+{
+	struct rpc rpc;
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
+		for (enum target target = TASK; target <= HOST; target++) {
+			if (target == shapes[i].target)
+				continue;
+			begin(&rpc, &shapes[i], port_of(target));
+			CHECK_REFUSED(&rpc, KERN_INVALID_ARGUMENT);
+		}
+}
+
+TEST(rights_of_a_refused_request_are_released)
+{
+	struct rpc rpc;
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		const struct shape *shape = &shapes[i];
+		name_t port = new_send_right();
+
+		if (!shape->ports)
+			continue;
+		rpc_begin(&rpc, port_of(shape->target), shape->id);
+		for (unsigned int j = 0; j < shape->ports; j++)
+			rpc_port(&rpc, port, j ? COPY_SEND : MOVE_SEND);
+		rpc_word(&rpc, 0);
+		for (unsigned int j = 0; j < shape->words; j++)
+			rpc_word(&rpc, 0);
+		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+		CHECK_SEND_UREFS(port, 0);
+	}
+}
+
+TEST(table_tells_every_routine)
+{
+	struct routine_counts before, after;
+	struct rpc rpc;
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		const struct shape *shape = &shapes[i];
+
+		if (!read_routine_counts(shape->id, &before)) {
+			FAIL("%d is not in the table", shape->id);
+			continue;
+		}
+		CHECK(!strcmp(before.name, shape->name));
+		begin(&rpc, shape, port_of(shape->target));
+		rpc_word(&rpc, 0);
+		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
+		REQUIRE(read_routine_counts(shape->id, &after));
+		CHECK(after.calls == before.calls + 1);
+		CHECK(after.errors == before.errors + 1);
+	}
+}
+
+TEST(table_has_no_other_routine)
+{
+	FILE *file;
+	char line[256];
+
+	debugfs_mount();
+	file = fopen("/sys/kernel/debug/mach/routines", "re");
+	REQUIRE(file);
+	while (fgets(line, sizeof(line), file)) {
+		bool found = false;
+		int id = 0;
+
+		REQUIRE_EQ(sscanf(line, "%d", &id), 1);
+		for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
+			found |= shapes[i].id == id;
+		if (!found)
+			FAIL("no test knows routine %d", id);
+	}
+	fclose(file);
+}
