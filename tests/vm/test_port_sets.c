@@ -206,7 +206,7 @@ static void *receive_from_set(void *argument)
 	return NULL;
 }
 
-TEST(blocked_on_a_set)
+TEST_LIMIT(blocked_on_a_set, 20)
 {
 	struct set_receive receive;
 	struct worker worker;

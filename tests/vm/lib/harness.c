@@ -33,6 +33,9 @@
 #define DEATH_LIMIT_MS	10000
 #define LEAK_LIMIT_MS	5000
 
+/* From here on the time that a case took is worth telling. */
+#define SLOW_MS		2000
+
 /* Shared between the runner and all processes of the running case. */
 struct report {
 	atomic_uint failures;
@@ -337,6 +340,7 @@ static bool run_case(int number, const struct test_case *test)
 	char why[NOTE_SIZE] = "", leak[NOTE_SIZE] = "";
 	unsigned int failures, remarks;
 	int status = 0, ready, pidfd;
+	long began = now_ms();
 	pid_t pid;
 
 	memset(report, 0, sizeof(*report));
@@ -384,6 +388,8 @@ static bool run_case(int number, const struct test_case *test)
 	remarks = atomic_load(&report->remarks);
 	for (unsigned int i = 0; i < remarks && i < NOTES; i++)
 		printf("# %s\n", report->remark[i]);
+	if (now_ms() - began >= SLOW_MS)
+		printf("# took %ld ms\n", now_ms() - began);
 	if (why[0])
 		printf("not ok %d - %s # %s\n", number, test->name, why);
 	else if (atomic_load(&report->skipped))

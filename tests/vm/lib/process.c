@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,15 @@ void gate_never_opens_here(struct gate *gate)
 pid_t thread_id(void)
 {
 	return (pid_t)syscall(SYS_gettid);
+}
+
+void stay_on_one_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	REQUIRE(sched_setaffinity(0, sizeof(cpus), &cpus) == 0);
 }
 
 static bool sleeps_in_ioctl(pid_t pid, pid_t tid)

@@ -77,6 +77,9 @@ void gate_never_opens_here(struct gate *gate);
 
 pid_t thread_id(void);
 
+/* Keeps the calling thread, and those that it starts, on the first CPU. */
+void stay_on_one_cpu(void);
+
 /* Waits until thread @tid of process @pid sleeps inside an ioctl. */
 void wait_until_in_trap(pid_t pid, pid_t tid);
 
