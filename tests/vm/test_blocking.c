@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -423,6 +424,41 @@ TEST(blocked_senders_go_on_one_by_one)
 		CHECK(!seen[id]);
 		seen[id] = true;
 	}
+	for (int i = 0; i < SENDERS; i++) {
+		worker_join(&calls[i].worker);
+		CHECK_RET(calls[i].result, 0);
+	}
+	CHECK_NO_MESSAGE(port);
+}
+
+/*
+ * The receiver is always back before the next sender runs, so what the senders
+ * that were told of room send takes no room: the others must be told all the same.
+ */
+TEST(blocked_senders_go_on_when_the_receiver_is_quick)
+{
+	enum { SENDERS = 3 * MACH_PORT_QLIMIT_BASIC };
+	static struct call calls[SENDERS];
+	struct sched_param first = { .sched_priority = 1 };
+	struct message message;
+	cpu_set_t one;
+	name_t port;
+
+	mach_open();
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	REQUIRE_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	port = new_port();
+	fill_queue(port);
+	for (int i = 0; i < SENDERS; i++) {
+		start_sending(&calls[i], port, MAKE_SEND, 100 + i);
+		worker_wait_in_trap(&calls[i].worker);
+	}
+	REQUIRE_EQ(sched_setscheduler(0, SCHED_FIFO, &first), 0);
+	for (int i = 0; i < MACH_PORT_QLIMIT_BASIC; i++)
+		CHECK_EQ(receive_id(port), i);
+	for (int i = 0; i < SENDERS; i++)
+		REQUIRE_RET(msg_receive_within(&message, port, 10000), 0);
 	for (int i = 0; i < SENDERS; i++) {
 		worker_join(&calls[i].worker);
 		CHECK_RET(calls[i].result, 0);

@@ -269,6 +269,9 @@ impl Port {
             if let Some(receiver) = state.receiver_for(message.size()) {
                 message.arrival = state.arrival();
                 receiver.deliver(message);
+                // If this sender was told of room it has left that to the next: as many waiting
+                // senders must be on their way as there is room for.
+                state.room_for_sender();
                 return Posted::Handed(receiver);
             }
         }
