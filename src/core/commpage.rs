@@ -2,7 +2,7 @@
 
 //! The commpage: a page of facts about the machine, at the same address in every task.
 //!
-//! There is one page for the whole module, filled when it is loaded. The loader maps it from the
+//! There is one page for each width of addresses, filled when the module is loaded. The loader maps it from the
 //! file of a new task; a forked child maps it anew from its own, as the mapping is not inherited
 //! (ABI lifecycle §4, loader §8).
 //!
@@ -12,7 +12,8 @@ mod image;
 
 use self::image::{
     Capability,
-    Facts, //
+    Facts,
+    Width, //
 };
 use crate::linux::{
     cpu,
@@ -26,6 +27,7 @@ use crate::linux::{
         file_offset,
         filled_page, //
     },
+    process::current_is_compat,
 };
 use kernel::{
     bindings,
@@ -68,17 +70,23 @@ const FEATURES: &[(u32, Capability)] = &[
 /// Where the commpage lies (ABI loader §8; XNU `_COMM_PAGE64_BASE_ADDRESS`).
 pub(crate) const COMMPAGE_ADDRESS: usize = 0x7fff_ffe0_0000;
 
-/// The page, while the module is loaded.
-static PAGE: Global<CommPage> = Global::new();
+/// Where it lies in a 32-bit task (XNU `_COMM_PAGE32_BASE_ADDRESS`).
+pub(crate) const COMMPAGE32_ADDRESS: usize = 0xffff_0000;
 
-/// A filled commpage.
-struct CommPage(Page);
+/// The pages, while the module is loaded.
+static PAGES: Global<CommPages> = Global::new();
+
+/// The filled commpages.
+struct CommPages {
+    for32: Page,
+    for64: Page,
+}
 
 /// While it exists, tasks can map the commpage.
-pub(crate) struct CommPageGuard(#[allow(dead_code)] Published<CommPage>);
+pub(crate) struct CommPageGuard(#[allow(dead_code)] Published<CommPages>);
 
 impl CommPageGuard {
-    /// Makes the page. Fails with `ENOMEM`.
+    /// Makes the pages. Fails with `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
         let capabilities = FEATURES
             .iter()
@@ -86,14 +94,17 @@ impl CommPageGuard {
             .fold(Capability::NONE, |all, (_, capability)| {
                 all.and(*capability)
             });
-        let contents = image::contents(&Facts {
+        let facts = Facts {
             capabilities,
             cache_line: cpu::cache_line_size(),
             cpus: cpu::online(),
             memory: cpu::memory_size(),
-        });
-        let page = filled_page(&contents)?;
-        Ok(Self(PAGE.publish(Arc::new(CommPage(page), GFP_KERNEL)?)?))
+        };
+        let pages = CommPages {
+            for32: filled_page(&image::contents(&facts, Width::Bits32))?,
+            for64: filled_page(&image::contents(&facts, Width::Bits64))?,
+        };
+        Ok(Self(PAGES.publish(Arc::new(pages, GFP_KERNEL)?)?))
     }
 }
 
@@ -104,7 +115,12 @@ impl CommPageGuard {
 /// on without.
 pub(super) fn map_for_child(file: &File) {
     if current_image_is_ours() {
-        let _ = map_shared_page(file, COMMPAGE_ADDRESS);
+        let address = if current_is_compat() {
+            COMMPAGE32_ADDRESS
+        } else {
+            COMMPAGE_ADDRESS
+        };
+        let _ = map_shared_page(file, address);
     }
 }
 
@@ -112,12 +128,17 @@ pub(super) fn map_for_child(file: &File) {
 ///
 /// Fails with `EINVAL` for anything else.
 pub(super) fn map(vma: &VmaNew) -> Result {
-    let page = PAGE.get().ok_or(ENODEV)?;
+    let pages = PAGES.get().ok_or(ENODEV)?;
+    let page = if current_is_compat() {
+        &pages.for32
+    } else {
+        &pages.for64
+    };
     if file_offset(vma) != 0 || vma.end().wrapping_sub(vma.start()) != PAGE_SIZE {
         return Err(EINVAL);
     }
     vma.try_clear_maywrite()?;
     vma.set_dontcopy();
     vma.set_dontexpand();
-    vma.set_mixedmap().vm_insert_page(vma.start(), &page.0)
+    vma.set_mixedmap().vm_insert_page(vma.start(), page)
 }

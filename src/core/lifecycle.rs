@@ -18,6 +18,7 @@
 use super::{
     commpage,
     tasks::Unborn,
+    DyldInfo,
     Event,
     Mach,
     MachDevice,
@@ -90,6 +91,10 @@ impl Mach {
     fn bear(self: &Arc<Self>, event: Event) -> Result<Arc<Task>> {
         let parent = self.parent_of_current();
         let task = Task::new(self, parent.as_deref())?;
+        if let Some(record) = self.tasks.unborn(&ProcessId::current()) {
+            // It has its parent's memory.
+            task.set_dyld_info(record.parent().dyld_info());
+        }
         self.tasks.insert(task.clone())?;
         self.settle_current();
         self.count(event);
@@ -157,6 +162,11 @@ impl PreparedExec {
     /// descriptors of the old image are closed.
     pub(crate) fn reserve_fd(&self) -> Result<ReservedFd> {
         ReservedFd::get_unused_fd_flags(O_CLOEXEC)
+    }
+
+    /// Notes where the image's dynamic linker will keep its list of images.
+    pub(crate) fn set_dyld_info(&self, info: DyldInfo) {
+        self.task.set_dyld_info(info);
     }
 
     /// The image is loaded: the task takes over from its predecessor, and the descriptor is

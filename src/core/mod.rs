@@ -12,7 +12,7 @@
 //! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state, and
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
-//! 3. `Thread::last_child`, `Task::tracer` (spinlocks): leaves.
+//! 3. `Thread::last_child`, `Task::tracer`, `Task::dyld_info` (spinlocks): leaves.
 //!
 //! The locks of a subsystem come after all of these and are never held when core is called. The
 //! path of a trap takes none of them.
@@ -45,6 +45,7 @@ pub(crate) use self::{
     chardev::MachDevice,
     commpage::{
         CommPageGuard,
+        COMMPAGE32_ADDRESS,
         COMMPAGE_ADDRESS, //
     },
     debug::DebugFiles,
@@ -77,7 +78,10 @@ pub(crate) use self::{
         TaskState,
         ThreadState, //
     },
-    task::Task,
+    task::{
+        DyldInfo,
+        Task, //
+    },
     thread::Thread,
     trap::{
         Context,

@@ -6,7 +6,7 @@
 //! image, whoever holds descriptors for it then. A task that has ended stays readable while
 //! something refers to it, so that children that have not made their first trap can inherit.
 //!
-//! Locks: `tracer` is a leaf.
+//! Locks: `tracer` and `dyld_info` are leaves.
 
 use super::{
     object::Live,
@@ -54,6 +54,16 @@ pub(crate) struct ClaimedIds {
     pub(crate) gid: u32,
 }
 
+/// Where a dynamic linker keeps its list of images, for debuggers (`TASK_DYLD_INFO`); all zero
+/// when that is not known.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct DyldInfo {
+    /// Address of the list.
+    pub(crate) address: u64,
+    /// Bytes of it.
+    pub(crate) size: u64,
+}
+
 /// A task.
 #[pin_data]
 pub(crate) struct Task {
@@ -64,6 +74,9 @@ pub(crate) struct Task {
     /// The address space that the task was made for, to tell one image from the next.
     image: Atomic<usize>,
     ended: Atomic<bool>,
+    is_32bit: Atomic<bool>,
+    #[pin]
+    dyld_info: SpinLock<DyldInfo>,
     #[pin]
     pub(super) threads: ThreadTable<Thread>,
     states: KVec<Option<Arc<dyn TaskState>>>,
@@ -105,6 +118,8 @@ impl Task {
                 process,
                 image: Atomic::new(process::current_mm_key()),
                 ended: Atomic::new(false),
+                is_32bit: Atomic::new(process::current_is_compat()),
+                dyld_info <- new_spinlock!(DyldInfo::default(), "Task::dyld_info"),
                 threads <- ThreadTable::new(),
                 states,
                 uid: Atomic::new(ids.uid),
@@ -152,8 +167,24 @@ impl Task {
         self.image.load(Relaxed) == process::current_mm_key()
     }
 
+    /// Whether the task's program has addresses of 32 bits.
+    pub(crate) fn is_32bit(&self) -> bool {
+        self.is_32bit.load(Relaxed)
+    }
+
+    /// Where the task's dynamic linker keeps its list of images.
+    pub(crate) fn dyld_info(&self) -> DyldInfo {
+        *self.dyld_info.lock()
+    }
+
+    /// Notes where the task's dynamic linker keeps its list of images.
+    pub(crate) fn set_dyld_info(&self, info: DyldInfo) {
+        *self.dyld_info.lock() = info;
+    }
+
     /// Binds the task to the image that the process has now.
     pub(super) fn bind_to_current_image(&self) {
+        self.is_32bit.store(process::current_is_compat(), Relaxed);
         self.image.store(process::current_mm_key(), Relaxed);
     }
 

@@ -13,6 +13,7 @@
 
 use core::marker::PhantomData;
 use kernel::{
+    bindings,
     error::to_result,
     fs::File,
     prelude::*,
@@ -28,6 +29,7 @@ use kernel::{
 };
 
 use super::{
+    arg_strings,
     bindings as shim,
     module,
     new_image::NewImage, //
@@ -176,6 +178,40 @@ impl<'a> Exec<'a> {
     pub(crate) fn envc(&self) -> usize {
         // SAFETY: By the type invariants.
         usize::try_from(unsafe { (*self.bprm).envc }).unwrap_or(0)
+    }
+
+    /// Finds the environment variable that starts with `name`, which ends with `=`, and copies its
+    /// value to `value`. Returns the bytes of it, or `None` when there is no such variable. Fails
+    /// with `ENAMETOOLONG` when `value` is too small.
+    pub(crate) fn variable(&self, name: &[u8], value: &mut [u8]) -> Result<Option<usize>> {
+        // SAFETY: By the type invariants; before the point of no return `mm` is the address space
+        // to be, and `p` where its strings start.
+        let (mm, start) = unsafe { ((*self.bprm).mm, (*self.bprm).p) };
+        // SAFETY: As above.
+        unsafe { arg_strings::find_variable(mm, start, (self.argc(), self.envc()), name, value) }
+    }
+
+    /// Whether the caller may map addresses below `vm.mmap_min_addr`.
+    pub(crate) fn may_map_low(&self) -> bool {
+        // CAST: A small constant.
+        // SAFETY: No preconditions.
+        unsafe { bindings::capable(bindings::CAP_SYS_RAWIO as c_int) }
+    }
+
+    /// Whether the program may get privileges that its caller has not, as far as that can be seen
+    /// already: from the mode of the file, or from a caller that runs with others' rights itself.
+    /// [`NewImage::is_privileged`] knows.
+    pub(crate) fn may_gain_privileges(&self) -> bool {
+        const SET_ID: u32 = bindings::S_ISUID | bindings::S_ISGID;
+
+        // SAFETY: By the type invariants; credentials do not change while they are in use.
+        unsafe {
+            let own = &*(*Task::current_raw()).cred;
+            let mode = shim::mach_shim_file_mode((*self.bprm).file);
+            u32::from(mode) & SET_ID != 0
+                || own.uid.val != own.euid.val
+                || own.gid.val != own.egid.val
+        }
     }
 
     /// If the caller may not read `file`, no part of which is the program's own, keeps the memory

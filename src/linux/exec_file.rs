@@ -66,12 +66,32 @@ pub(crate) fn can_be_mapped(file: &File) -> bool {
     unsafe { shim::mach_shim_can_mmap_file(file.as_ptr()) }
 }
 
-/// Reads the first bytes of a file, as many as `buffer` takes or as there are. Returns how many.
-pub(crate) fn read_start(file: &File, buffer: &mut [u8]) -> Result<usize> {
+/// What tells a file from all others: the number of its file system, and that of the file there.
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// Which file it is.
+pub(crate) fn identity(file: &File) -> Identity {
+    // SAFETY: The file is valid.
+    unsafe {
+        Identity {
+            device: shim::mach_shim_file_device(file.as_ptr()).into(),
+            // CAST: `unsigned long` has 64 bits.
+            inode: shim::mach_shim_file_inode(file.as_ptr()) as u64,
+        }
+    }
+}
+
+/// Reads bytes of a file from `offset` on, as many as `buffer` takes or as there are. Returns how
+/// many.
+pub(crate) fn read(file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize> {
     let mut done: usize = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        // CAST: A slice is never larger than `isize::MAX`, so no position in it is.
-        let mut position = done as bindings::loff_t;
+        // CAST: `usize` has 64 bits.
+        let position = offset.checked_add(done as u64).ok_or(EOVERFLOW)?;
+        let mut position = bindings::loff_t::try_from(position)?;
         // SAFETY: The file is valid, and `rest` may be written to.
         let read = unsafe {
             bindings::kernel_read(

@@ -2,6 +2,7 @@
 
 //! Safe wrappers over what the kernel crate lacks: the only place with `unsafe`.
 
+mod arg_strings;
 pub(crate) mod bindings;
 pub(crate) mod chardev;
 pub(crate) mod cpu;

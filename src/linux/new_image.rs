@@ -65,6 +65,15 @@ pub(crate) enum Sharing {
     Shared,
 }
 
+/// Width of the addresses of a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// Such as i386 has.
+    Bits32,
+    /// Such as x86-64 has.
+    Bits64,
+}
+
 /// What `/proc/PID/{stat,cmdline,environ}` say of a program.
 pub(crate) struct Description {
     /// Machine code.
@@ -90,6 +99,7 @@ pub(crate) struct Description {
 pub(crate) struct NewImage<'a> {
     bprm: *mut shim::linux_binprm,
     format: *mut shim::linux_binfmt,
+    width: Width,
     _borrow: PhantomData<&'a mut shim::linux_binprm>,
     _current: NotThreadSafe,
 }
@@ -106,22 +116,34 @@ impl NewImage<'_> {
         Self {
             bprm,
             format,
+            width: Width::Bits64,
             _borrow: PhantomData,
             _current: NotThreadSafe,
         }
     }
 
-    /// Makes the process one of 64 bits, chooses the layout of its address space, and lets go of
+    /// Whether the program gets privileges that its caller had not, so that it must not trust what
+    /// it was given.
+    pub(crate) fn is_privileged(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.bprm).secureexec() != 0 }
+    }
+
+    /// Makes the process one of `width`, chooses the layout of its address space, and lets go of
     /// the locks of exec. Says whether addresses are to be random.
     ///
     /// The process's own choice counts (`ADDR_NO_RANDOMIZE`); the setting of the whole machine
     /// (kernel.randomize_va_space) cannot be seen from a module.
-    pub(crate) fn set_up(&mut self) -> bool {
+    pub(crate) fn set_up(&mut self, width: Width) -> bool {
+        self.width = width;
         let task = Task::current_raw();
         // SAFETY: The current task's own flags and personality are changed by itself only. The
         // exec has just begun, which is when `setup_new_exec` is to be called.
         unsafe {
-            shim::mach_shim_set_personality_64bit();
+            match width {
+                Width::Bits32 => bindings::set_personality_ia32(false),
+                Width::Bits64 => shim::mach_shim_set_personality_64bit(),
+            }
             let random = (*task).personality & bindings::ADDR_NO_RANDOMIZE == 0;
             if random {
                 (*task).flags |= bindings::PF_RANDOMIZE;
@@ -146,6 +168,15 @@ impl NewImage<'_> {
         let executable = shim::EXSTACK_DISABLE_X as c_int;
         // SAFETY: By the type invariants; the address is checked.
         to_result(unsafe { shim::setup_arg_pages(self.bprm, top, executable) })
+    }
+
+    /// The end of the stack, and the bytes that it may have as it is limited now.
+    pub(crate) fn stack(&self) -> (usize, usize) {
+        // SAFETY: By the type invariants; `vma` is the stack, in the process's own address space.
+        unsafe {
+            let vma = &(*(*self.bprm).vma).__bindgen_anon_1.__bindgen_anon_1;
+            (vma.vm_end, (*self.bprm).rlim_stack.rlim_cur)
+        }
     }
 
     /// Maps `len` bytes of `file` from `offset` on, or, without a file, zeroes. Returns where.
@@ -282,6 +313,9 @@ impl NewImage<'_> {
             let registers = shim::mach_shim_current_pt_regs();
             shim::mach_shim_elf_plat_init(registers);
             bindings::start_thread(registers, entry, stack);
+            if self.width == Width::Bits32 {
+                shim::mach_shim_start_thread_32bit(registers);
+            }
         }
     }
 }

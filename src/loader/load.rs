@@ -8,35 +8,42 @@
 //! process, as with any format.
 
 use super::{
+    apple::{
+        AppleStrings,
+        MainStack, //
+    },
     macho::{
-        probe,
+        self,
         ImagePlan,
-        Reject,
-        Role,
-        COMMPAGE_ADDRESS,
-        PAGE_SIZE, //
+        Preferences,
+        Range,
+        Wanted,
+        Width,
+        PAGE_SIZE,
+        PREFERENCES_VARIABLE, //
     },
     map::{
         map_image,
         Slide, //
     },
-    stack::{
+    read::{
         self,
-        Apple, //
+        read_plan,
+        Refusal, //
     },
+    stack, //
 };
 use crate::{
     core::{
         mach,
+        DyldInfo,
         PreparedExec, //
     },
     linux::{
         exec::Exec,
-        exec_file::{
-            self,
-            ExecFile, //
-        },
+        exec_file::ExecFile,
         new_image::{
+            self,
             Description,
             NewImage,
             Place,
@@ -47,11 +54,9 @@ use crate::{
     },
 };
 use kernel::{
-    alloc::AllocError,
     bindings,
     fs::File,
     prelude::*,
-    str::CString,
     sync::aref::ARef, //
 };
 
@@ -59,51 +64,28 @@ use kernel::{
 /// has handlers for them (ABI client §10); until then they would kill it. Signal 1 is bit 0.
 const SUSPEND_SIGNALS: usize = 1 << 33 | 1 << 34;
 
-/// Bytes by which the top of the stack is random at most. Linux leaves 16 GiB for that between the
-/// stack and what mmap(2) places; what is missing here is the room from the commpage upwards.
-const STACK_RANDOM_MAX: u64 = (16 << 30) - (4 << 20);
+/// The environment variable with a directory to look for the dynamic linker in, first.
+const ROOT_VARIABLE: &[u8] = b"DYLD_ROOT_PATH=";
 
-/// Bytes for the path of the program.
+/// Bytes for a path.
 const PATH_MAX: usize = bindings::PATH_MAX as usize;
 
-const _: () = assert!(COMMPAGE_ADDRESS == crate::core::COMMPAGE_ADDRESS as u64);
+/// Bytes of stack that a program is told of at most, whatever its limit.
+const MAIN_STACK_MAX: u64 = 1 << 30;
 
-/// Why a file is not loaded.
-enum Refusal {
-    /// The file is not as it must be.
-    File(Reject),
-    /// Something else is missing.
-    Other(Error),
-}
-
-impl From<Reject> for Refusal {
-    fn from(reject: Reject) -> Self {
-        Self::File(reject)
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<AllocError> for Refusal {
-    fn from(error: AllocError) -> Self {
-        Self::Other(error.into())
-    }
-}
+const _: () = {
+    assert!(macho::COMMPAGE_ADDRESS == crate::core::COMMPAGE_ADDRESS as u64);
+    assert!(macho::COMMPAGE32_ADDRESS == crate::core::COMMPAGE32_ADDRESS as u64);
+};
 
 /// Executes the program of `exec`.
 pub(super) fn load(mut exec: Exec<'_>) -> Result {
     // Most of what is executed is not for us, so look before anything costs something.
-    let program = probe(exec.prefix(), Role::Program)
-        .map_err(Refusal::from)
-        .and_then(|_| Program::read(&mut exec));
-    match program {
+    if !macho::is_mach_o(exec.prefix()) {
+        return Err(ENOEXEC);
+    }
+    match Program::read(&mut exec) {
         Ok(program) => program.start(exec),
-        // Not worth a line: that is what other formats are for.
-        Err(Refusal::File(Reject::NotMachO)) => Err(ENOEXEC),
         Err(Refusal::File(reject)) => {
             exec.log_refusal(reject.reason());
             Err(ENOEXEC)
@@ -112,34 +94,60 @@ pub(super) fn load(mut exec: Exec<'_>) -> Result {
     }
 }
 
-/// Reads header and load commands of a file and makes `plan` of them. Returns the path of the
-/// dynamic linker, opened.
-fn read_plan(file: &File, role: Role, plan: &mut ImagePlan) -> Result<Option<ExecFile>, Refusal> {
-    if !exec_file::can_be_mapped(file) {
-        return Err(ENOEXEC.into());
+/// The width, as memory management knows it.
+fn memory_width(width: Width) -> new_image::Width {
+    match width {
+        Width::Bits32 => new_image::Width::Bits32,
+        Width::Bits64 => new_image::Width::Bits64,
     }
-    let file_size = exec_file::size(file);
-    let mut prefix = [0; 32];
-    let len = exec_file::read_start(file, &mut prefix)?;
-    let header = probe(prefix.get(..len).unwrap_or_default(), role)?;
-    // Otherwise a file of some bytes could make us allocate the most that is allowed.
-    // CAST: `usize` has 64 bits.
-    if header.len() as u64 > file_size {
-        return Err(Reject::CommandsTruncated.into());
-    }
-
-    // What counts is what is read here, should it differ from what was read before.
-    let mut bytes = KVVec::from_elem(0, header.len(), GFP_KERNEL_ACCOUNT)?;
-    let len = exec_file::read_start(file, &mut bytes)?;
-    bytes.truncate(len);
-    let dylinker = plan.parse(&bytes, file_size, role)?;
-    Ok(dylinker.map(ExecFile::open).transpose()?)
 }
 
 /// A program's dynamic linker.
 struct Dylinker {
     file: ExecFile,
     plan: KBox<ImagePlan>,
+    /// The environment said where to look for it.
+    from_environment: bool,
+}
+
+impl Dylinker {
+    /// Finds the dynamic linker `path` for a program of `width`: below the directory that the
+    /// environment names, unless the program may have more rights than whoever made the
+    /// environment; else where the path says (ABI loader §4).
+    fn find(exec: &mut Exec<'_>, path: &CStr, width: Width) -> Result<Self, Refusal> {
+        let (file, from_environment) = match Self::open_below_root(exec, path)? {
+            Some(file) => (file, true),
+            None => (ExecFile::open(path)?, false),
+        };
+        exec.protect_unreadable(&file);
+        let (plan, _) = read_plan(&file, Wanted::Dylinker(width))?;
+        Ok(Self {
+            file,
+            plan,
+            from_environment,
+        })
+    }
+
+    fn open_below_root(exec: &Exec<'_>, path: &CStr) -> Result<Option<ExecFile>, Refusal> {
+        if exec.may_gain_privileges() {
+            return Ok(None);
+        }
+        let mut root = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
+        let len = match exec.variable(ROOT_VARIABLE, &mut root) {
+            Ok(Some(len)) => len,
+            Ok(None) => return Ok(None),
+            // Not a path that anything can be found at.
+            Err(error) if error == ENAMETOOLONG => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        root.truncate(len);
+        if !root.starts_with(b"/") {
+            return Ok(None);
+        }
+        root.extend_from_slice(path.to_bytes_with_nul(), GFP_KERNEL_ACCOUNT)?;
+        let path = CStr::from_bytes_with_nul(&root).map_err(|_| EINVAL)?;
+        Ok(ExecFile::open(path).ok())
+    }
 }
 
 /// A program of which all is known and checked, and nothing is mapped.
@@ -147,8 +155,7 @@ struct Program {
     file: ARef<File>,
     plan: KBox<ImagePlan>,
     dylinker: Option<Dylinker>,
-    /// `executable_path=` and the path.
-    path: KVec<u8>,
+    apple: AppleStrings,
     task: PreparedExec,
 }
 
@@ -156,59 +163,70 @@ impl Program {
     fn read(exec: &mut Exec<'_>) -> Result<Self, Refusal> {
         let mach = mach().ok_or(ENOEXEC)?;
 
-        let mut plan = KBox::new(ImagePlan::EMPTY, GFP_KERNEL_ACCOUNT)?;
-        let dylinker = match read_plan(exec.file(), Role::Program, &mut plan)? {
-            None => None,
-            Some(file) => {
-                exec.protect_unreadable(&file);
-                let mut plan = KBox::new(ImagePlan::EMPTY, GFP_KERNEL_ACCOUNT)?;
-                read_plan(&file, Role::Dylinker, &mut plan)?;
-                Some(Dylinker { file, plan })
-            }
+        let preferences = if macho::is_universal(exec.prefix()) {
+            read::preferences(exec)?
+        } else {
+            Preferences::default()
         };
+        let (plan, dylinker) = read_plan(exec.file(), Wanted::Program(preferences))?;
+        if plan.is_low() && !exec.may_map_low() {
+            return Err(EPERM.into());
+        }
+        let dylinker = dylinker
+            .map(|path| Dylinker::find(exec, &path, plan.width()))
+            .transpose()?;
 
         Ok(Self {
             file: exec.file().into(),
             plan,
             dylinker,
-            path: executable_path(exec.file())?,
+            apple: AppleStrings::new(exec.file())?,
             task: mach.prepare_exec()?,
         })
     }
 
     /// Passes the point of no return and loads the program.
-    fn start(self, exec: Exec<'_>) -> Result {
-        let (argc, envc) = (exec.argc(), exec.envc());
+    fn start(mut self, exec: Exec<'_>) -> Result {
+        let counts = (exec.argc(), exec.envc());
+        let width = self.plan.width();
         let mut image = exec.begin()?;
+        if image.is_privileged() && self.dylinker.as_ref().is_some_and(|d| d.from_environment) {
+            // Only now it is known what the program may do that its caller may not.
+            return Err(EPERM);
+        }
         image.block_signals(SUSPEND_SIGNALS);
         // CAST: `usize` has 64 bits, here and below.
         image.want_stack(self.plan.stack_size() as usize);
-        let top = if image.set_up() {
-            let pages = random_below(STACK_RANDOM_MAX / PAGE_SIZE);
-            COMMPAGE_ADDRESS.saturating_sub(pages.saturating_mul(PAGE_SIZE))
+        let top = if image.set_up(memory_width(width)) {
+            let pages = random_below(width.stack_random_max() / PAGE_SIZE);
+            width
+                .commpage()
+                .saturating_sub(pages.saturating_mul(PAGE_SIZE))
         } else {
-            COMMPAGE_ADDRESS
+            width.commpage()
         };
         image.place_stack(top as usize)?;
 
         image.map(
             Some((self.task.file(), 0)),
-            Place::Free(COMMPAGE_ADDRESS as usize),
+            Place::Free(width.commpage() as usize),
             PAGE_SIZE as usize,
             PROT_READ,
             Sharing::Shared,
         )?;
-        let (slide, entry) = self.map(&mut image)?;
+        let loaded = self.map(&mut image)?;
 
         let fd = self.task.reserve_fd()?;
-        let kernfd = kernfd(fd.reserved_fd())?;
+        self.say(&image, fd.reserved_fd())?;
         let stack = stack::build(
             &mut image,
-            slide.apply(self.plan.header()),
-            argc,
-            envc,
-            &[Apple(&self.path), Apple(kernfd.to_bytes_with_nul())],
+            memory_width(width),
+            loaded.slide.apply(self.plan.header()),
+            counts,
+            PREFERENCES_VARIABLE,
+            &self.apple,
         )?;
+        let slide = loaded.slide;
         image.describe(&Description {
             code: slide.apply_range(self.plan.code()),
             data: slide.apply_range(self.plan.data()),
@@ -219,39 +237,52 @@ impl Program {
         });
 
         // From here on the image lacks nothing.
+        self.task.set_dyld_info(loaded.dyld_info);
         self.task.commit(fd)?;
-        image.start(entry, stack.pointer);
+        image.start(loaded.entry, stack.pointer);
         Ok(())
     }
 
-    /// Maps program and dynamic linker. Returns the slide of the program, and where to start.
-    fn map(&self, image: &mut NewImage<'_>) -> Result<(Slide, usize)> {
+    /// Completes what the program is told of itself.
+    fn say(&mut self, image: &NewImage<'_>, fd: u32) -> Result {
+        let (top, limit) = image.stack();
+        self.apple.add_kernel_descriptor(fd)?;
+        self.apple.add_entropy()?;
+        self.apple.add_main_stack(&MainStack {
+            top: top as u64,
+            size: (limit as u64).min(MAIN_STACK_MAX).min(top as u64 / 2) & !(PAGE_SIZE - 1),
+        })?;
+        let dylinker = self.dylinker.as_ref().map(|dylinker| &*dylinker.file);
+        self.apple.add_files(&self.file, dylinker)
+    }
+
+    /// Maps program and dynamic linker.
+    fn map(&self, image: &mut NewImage<'_>) -> Result<Loaded> {
         let slide = map_image(image, &self.file, &self.plan)?;
         let (slide_of_entry, plan) = match &self.dylinker {
             None => (slide, &self.plan),
-            Some(Dylinker { file, plan }) => (map_image(image, file, plan)?, plan),
+            Some(Dylinker { file, plan, .. }) => (map_image(image, file, plan)?, plan),
         };
         // Cannot fail: without a dynamic linker the program has an entry address, and a dynamic
         // linker always has one.
         let entry = plan.entry_address().ok_or(ENOEXEC)?;
-        Ok((slide, slide_of_entry.apply(entry)))
+        let info = plan.all_image_info();
+        Ok(Loaded {
+            slide,
+            entry: slide_of_entry.apply(entry),
+            dyld_info: info.map_or_else(DyldInfo::default, |Range { start, size }| DyldInfo {
+                address: slide_of_entry.apply(start) as u64,
+                size,
+            }),
+        })
     }
 }
 
-/// `executable_path=` and the absolute path of a file.
-///
-/// Not the path that was given to execve: a relative one would mean something else once the
-/// program has changed its directory.
-fn executable_path(file: &File) -> Result<KVec<u8>> {
-    let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
-    let path = exec_file::path(file, &mut buffer)?;
-    let mut string = KVec::new();
-    string.extend_from_slice(b"executable_path=", GFP_KERNEL_ACCOUNT)?;
-    string.extend_from_slice(path.to_bytes_with_nul(), GFP_KERNEL_ACCOUNT)?;
-    Ok(string)
-}
-
-/// `kernfd=` and a descriptor number.
-fn kernfd(fd: u32) -> Result<CString> {
-    CString::try_from_fmt(fmt!("kernfd={fd}"))
+/// What has become of a program and its dynamic linker in memory.
+struct Loaded {
+    /// That of the program.
+    slide: Slide,
+    /// Where to start.
+    entry: usize,
+    dyld_info: DyldInfo,
 }

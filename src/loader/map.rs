@@ -95,13 +95,14 @@ fn map_segment(
     let from_file = segment.file_pages() as usize;
     if from_file != 0 {
         image.map(
-            Some((file, segment.fileoff)),
+            // OVERFLOW: The sum is at most the size of the file.
+            Some((file, plan.slice().offset.saturating_add(segment.fileoff))),
             place(start),
             from_file,
             prot,
             Sharing::Private,
         )?;
-        if let Some(stale) = segment.stale_tail(plan.file_size()) {
+        if let Some(stale) = segment.stale_tail(plan.slice().to_end) {
             let stale = stale as usize;
             let end = start.saturating_add(from_file);
             image.zero(end.saturating_sub(stale), stale)?;

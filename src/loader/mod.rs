@@ -3,8 +3,10 @@
 //! The loader: executes Mach-O programs.
 //!
 //! Serves execve, as one of the kernel's executable formats. [`load`](load::load) is the whole of
-//! an exec in order; [`macho`] says what is in a file, [`map`] puts it into memory, [`stack`]
-//! builds what the program finds on its stack. A program gets its task from [`crate::core`].
+//! an exec in order; [`read`] looks into
+//! its files, [`macho`] says what is in them, [`map`] puts it into memory, [`stack`]
+//! builds what the program finds on its stack,
+//! [`apple`] what is the kernel's own there. A program gets its task from [`crate::core`].
 //!
 //! Source of the behaviour: ABI loader §1 to §8, lifecycle §5.
 //!
@@ -12,9 +14,11 @@
 
 #![deny(unsafe_code)]
 
+mod apple;
 mod load;
 mod macho;
 mod map;
+mod read;
 mod stack;
 
 use crate::linux::exec::{

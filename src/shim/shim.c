@@ -10,6 +10,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/tracepoint.h>
+#include <asm/segment.h>
 #include <asm/unistd.h>
 
 #include "shim.h"
@@ -32,6 +33,21 @@ void mach_shim_exe_file_allow_write_access(struct file *file)
 loff_t mach_shim_file_size(struct file *file)
 {
 	return i_size_read(file_inode(file));
+}
+
+umode_t mach_shim_file_mode(struct file *file)
+{
+	return file_inode(file)->i_mode;
+}
+
+dev_t mach_shim_file_device(struct file *file)
+{
+	return file_inode(file)->i_sb->s_dev;
+}
+
+unsigned long mach_shim_file_inode(struct file *file)
+{
+	return file_inode(file)->i_ino;
 }
 
 int mach_shim_mmap_write_lock_killable(struct mm_struct *mm)
@@ -75,6 +91,13 @@ void mach_shim_set_personality_64bit(void)
 	current_pt_regs()->orig_ax = __NR_execve;
 	current_thread_info()->status &= ~TS_COMPAT;
 	current->personality &= ~READ_IMPLIES_EXEC;
+}
+
+void mach_shim_start_thread_32bit(struct pt_regs *regs)
+{
+	loadsegment(es, __USER_DS);
+	loadsegment(ds, __USER_DS);
+	regs->csx = __USER32_CS;
 }
 
 void mach_shim_pr_debug_refused(const char *path, const char *reason)

@@ -20,6 +20,9 @@ struct file;
 bool mach_shim_can_mmap_file(struct file *file);
 void mach_shim_exe_file_allow_write_access(struct file *file);
 loff_t mach_shim_file_size(struct file *file);
+umode_t mach_shim_file_mode(struct file *file);
+dev_t mach_shim_file_device(struct file *file);
+unsigned long mach_shim_file_inode(struct file *file);
 
 /* linux/mmap_lock.h, linux/mm.h */
 struct mm_struct;
@@ -40,6 +43,9 @@ void mach_shim_elf_plat_init(struct pt_regs *regs);
 
 /* What set_personality_64bit() does, which is not exported. */
 void mach_shim_set_personality_64bit(void);
+
+/* What compat_start_thread() does beyond start_thread(); it is not exported. */
+void mach_shim_start_thread_32bit(struct pt_regs *regs);
 
 /* linux/printk.h: Rust's pr_debug! knows no dynamic debug. */
 void mach_shim_pr_debug_refused(const char *path, const char *reason);

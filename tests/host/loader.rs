@@ -22,3 +22,9 @@ mod mutations;
 
 #[path = "loader/refused.rs"]
 mod refused;
+
+#[path = "loader/slices.rs"]
+mod slices;
+
+#[path = "loader/width.rs"]
+mod width;

@@ -6,17 +6,22 @@
 #[allow(dead_code)]
 mod image;
 
-use image::{contents, Capability, Facts};
+use image::{contents, Capability, Facts, Width};
 
 fn page(cpus: u32) -> [u8; 4096] {
-    contents(&Facts {
+    page_of(cpus, Width::Bits64)
+}
+
+fn page_of(cpus: u32, width: Width) -> [u8; 4096] {
+    let facts = Facts {
         capabilities: Capability::SSE2
             .and(Capability::RDSEED)
             .and(Capability::BMI2),
         cache_line: 64,
         cpus,
         memory: 0x1_2345_6000,
-    })
+    };
+    contents(&facts, width)
 }
 
 fn u64_at(page: &[u8; 4096], offset: usize) -> u64 {
@@ -35,6 +40,13 @@ fn each_field_is_where_clients_look() {
     assert_eq!(page[0x26..0x28], [64, 0]);
     assert_eq!(page[0x34..0x37], [6, 6, 6]);
     assert_eq!(u64_at(&page, 0x38), 0x1_2345_6000);
+}
+
+#[test]
+fn narrow_tasks_have_the_same_page_but_for_its_name() {
+    let (wide, narrow) = (page(6), page_of(6, Width::Bits32));
+    assert_eq!(&narrow[..16], b"commpage 32-bit\0");
+    assert_eq!(wide[16..], narrow[16..]);
 }
 
 #[test]

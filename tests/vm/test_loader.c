@@ -147,7 +147,7 @@ TEST(arguments_environment_and_apple_strings)
 	CHECK_REPORT(&program, "apple", 0, "executable_path=" PROBE);
 	REQUIRE(report_line(&program, "apple", 1, kernfd, sizeof(kernfd)));
 	CHECK(!strncmp(kernfd, "kernfd=", 7) && isdigit(kernfd[7]));
-	CHECK_EQ(report_count(&program, "apple"), 2);
+	CHECK(report_count(&program, "apple") > 2);
 	CHECK_EQ(report_number(&program, "stack") % 16, 0);
 }
 

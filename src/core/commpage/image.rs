@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The contents of the commpage of 64-bit tasks.
+//! The contents of the commpages.
 //!
 //! Pure, compiled by a host test as well. Offsets and bits are those of XNU
 //! osfmk/i386/cpu_capabilities.h, version 13 of the page (ABI loader §8). What is not written here
@@ -9,7 +9,8 @@
 /// Bytes of the page.
 const SIZE: usize = 4096;
 
-const SIGNATURE: &[u8; 16] = b"commpage 64-bit\0";
+const SIGNATURE64: &[u8; 16] = b"commpage 64-bit\0";
+const SIGNATURE32: &[u8; 16] = b"commpage 32-bit\0";
 const VERSION: u16 = 13;
 
 const OFFSET_SIGNATURE: usize = 0x00;
@@ -68,6 +69,15 @@ impl Capability {
     }
 }
 
+/// Whose page it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// That of 32-bit tasks.
+    Bits32,
+    /// That of 64-bit tasks.
+    Bits64,
+}
+
 /// What the page tells.
 pub(crate) struct Facts {
     /// Features of the processors.
@@ -80,8 +90,8 @@ pub(crate) struct Facts {
     pub(crate) memory: u64,
 }
 
-/// The page that tells `facts`.
-pub(crate) fn contents(facts: &Facts) -> [u8; SIZE] {
+/// The page that tells `facts`. Both differ in their signature only.
+pub(crate) fn contents(facts: &Facts, width: Width) -> [u8; SIZE] {
     // The fields have a byte each.
     let cpus = u8::try_from(facts.cpus).unwrap_or(u8::MAX);
     let line = match facts.cache_line {
@@ -102,7 +112,11 @@ pub(crate) fn contents(facts: &Facts) -> [u8; SIZE] {
     let [b0, b1, b2, b3, ..] = bits.to_le_bytes();
 
     let mut page = [0; SIZE];
-    put(&mut page, OFFSET_SIGNATURE, SIGNATURE);
+    let signature = match width {
+        Width::Bits32 => SIGNATURE32,
+        Width::Bits64 => SIGNATURE64,
+    };
+    put(&mut page, OFFSET_SIGNATURE, signature);
     put(&mut page, OFFSET_CAPABILITIES64, &bits.to_le_bytes());
     put(&mut page, OFFSET_VERSION, &VERSION.to_le_bytes());
     put(&mut page, OFFSET_CAPABILITIES, &[b0, b1, b2, b3]);

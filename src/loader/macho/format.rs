@@ -6,6 +6,7 @@
 //! The names are those of mach-o/loader.h, mach-o/fat.h and mach/i386/thread_status.h.
 
 use zerocopy::{
+    big_endian,
     little_endian::{U32, U64},
     FromBytes, //
 };
@@ -29,8 +30,15 @@ pub(super) const FAT_CIGAM: u32 = 0xbeba_feca;
 /// `FAT_MAGIC_64`, likewise.
 pub(super) const FAT_CIGAM_64: u32 = 0xbfba_feca;
 
+/// `CPU_TYPE_I386`.
+pub(super) const CPU_TYPE_I386: u32 = 7;
 /// `CPU_TYPE_X86_64`.
 pub(super) const CPU_TYPE_X86_64: u32 = 0x0100_0007;
+
+/// The part of a sub-type that is not flags (`~CPU_SUBTYPE_MASK`).
+pub(super) const CPU_SUBTYPE: u32 = 0x00ff_ffff;
+/// `CPU_SUBTYPE_X86_64_H`: code for processors from Haswell on.
+pub(super) const CPU_SUBTYPE_X86_64_H: u32 = 8;
 
 /// File type of a program.
 pub(super) const MH_EXECUTE: u32 = 2;
@@ -55,15 +63,51 @@ pub(super) const LC_ENCRYPTION_INFO_64: u32 = 0x2c;
 /// Entry point as an offset in the file, for the dynamic linker to use.
 pub(super) const LC_MAIN: u32 = 0x8000_0028;
 
+/// Flavour of [`ThreadState32`].
+pub(super) const X86_THREAD_STATE32: u32 = 1;
+/// Size of [`ThreadState32`] in 32-bit words.
+pub(super) const X86_THREAD_STATE32_COUNT: u32 = 16;
 /// Flavour of [`ThreadState64`].
 pub(super) const X86_THREAD_STATE64: u32 = 4;
 /// Size of [`ThreadState64`] in 32-bit words, as `LC_UNIXTHREAD` counts.
 pub(super) const X86_THREAD_STATE64_COUNT: u32 = 42;
 
-/// `struct mach_header_64`.
+/// `struct fat_header`: `nfat_arch` [`FatArch`]s or [`FatArch64`]s follow. The only part of a file
+/// that is big-endian.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(super) struct MachHeader64 {
+pub(super) struct FatHeader {
+    pub(super) magic: big_endian::U32,
+    pub(super) nfat_arch: big_endian::U32,
+}
+
+/// `struct fat_arch`: a slice of a universal file.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct FatArch {
+    pub(super) cputype: big_endian::U32,
+    pub(super) cpusubtype: big_endian::U32,
+    pub(super) offset: big_endian::U32,
+    pub(super) size: big_endian::U32,
+    pub(super) align: big_endian::U32,
+}
+
+/// `struct fat_arch_64`: a slice of a universal file of more than 4 GiB.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct FatArch64 {
+    pub(super) cputype: big_endian::U32,
+    pub(super) cpusubtype: big_endian::U32,
+    pub(super) offset: big_endian::U64,
+    pub(super) size: big_endian::U64,
+    pub(super) align: big_endian::U32,
+    pub(super) reserved: big_endian::U32,
+}
+
+/// `struct mach_header`, and the start of [`MachHeader64`].
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct MachHeader {
     pub(super) magic: U32,
     pub(super) cputype: U32,
     pub(super) cpusubtype: U32,
@@ -73,6 +117,13 @@ pub(super) struct MachHeader64 {
     /// Bytes of all load commands.
     pub(super) sizeofcmds: U32,
     pub(super) flags: U32,
+}
+
+/// `struct mach_header_64`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct MachHeader64 {
+    pub(super) header: MachHeader,
     pub(super) reserved: U32,
 }
 
@@ -83,6 +134,38 @@ pub(super) struct LoadCommand {
     pub(super) cmd: U32,
     /// Bytes of the command, this structure included.
     pub(super) cmdsize: U32,
+}
+
+/// `struct segment_command`; `nsects` [`Section32`]s follow.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct SegmentCommand32 {
+    pub(super) command: LoadCommand,
+    pub(super) segname: [u8; 16],
+    pub(super) vmaddr: U32,
+    pub(super) vmsize: U32,
+    pub(super) fileoff: U32,
+    pub(super) filesize: U32,
+    pub(super) maxprot: U32,
+    pub(super) initprot: U32,
+    pub(super) nsects: U32,
+    pub(super) flags: U32,
+}
+
+/// `struct section`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct Section32 {
+    pub(super) sectname: [u8; 16],
+    pub(super) segname: [u8; 16],
+    pub(super) addr: U32,
+    pub(super) size: U32,
+    pub(super) offset: U32,
+    pub(super) align: U32,
+    pub(super) reloff: U32,
+    pub(super) nreloc: U32,
+    pub(super) flags: U32,
+    pub(super) reserved: [U32; 2],
 }
 
 /// `struct segment_command_64`; `nsects` [`Section64`]s follow.
@@ -137,7 +220,29 @@ pub(super) struct EntryPointCommand {
     pub(super) stacksize: U64,
 }
 
-/// `struct thread_command` with the only state that is accepted in it.
+/// `struct thread_command` with the only state that is accepted in a 32-bit file.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct ThreadCommand32 {
+    pub(super) command: LoadCommand,
+    pub(super) flavor: U32,
+    /// 32-bit words of the state.
+    pub(super) count: U32,
+    pub(super) state: ThreadState32,
+}
+
+/// `x86_thread_state32_t`.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct ThreadState32 {
+    /// eax, ebx, ecx, edx, edi, esi, ebp, esp, ss, eflags.
+    pub(super) general: [U32; 10],
+    pub(super) eip: U32,
+    /// cs, ds, es, fs, gs.
+    pub(super) segments: [U32; 5],
+}
+
+/// `struct thread_command` with the only state that is accepted in a 64-bit file.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct ThreadCommand64 {
@@ -171,7 +276,14 @@ pub(super) struct EncryptionInfoCommand {
 }
 
 const _: () = {
+    assert!(size_of::<FatHeader>() == 8);
+    assert!(size_of::<FatArch>() == 20);
+    assert!(size_of::<FatArch64>() == 32);
+    assert!(size_of::<MachHeader>() == 28);
     assert!(size_of::<MachHeader64>() == 32);
+    assert!(size_of::<SegmentCommand32>() == 56);
+    assert!(size_of::<Section32>() == 68);
+    assert!(size_of::<ThreadState32>() == 4 * X86_THREAD_STATE32_COUNT as usize);
     assert!(size_of::<SegmentCommand64>() == 72);
     assert!(size_of::<Section64>() == 80);
     assert!(size_of::<DylinkerCommand>() == 12);

@@ -5,8 +5,7 @@
 use super::{
     format::{
         view,
-        MachHeader64,
-        CPU_TYPE_X86_64,
+        MachHeader,
         FAT_CIGAM,
         FAT_CIGAM_64,
         MH_CIGAM,
@@ -18,6 +17,7 @@ use super::{
         MH_PIE, //
     },
     Reject,
+    Width,
     COMMANDS_MAX, //
 };
 
@@ -34,6 +34,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
     pub(super) role: Role,
+    pub(crate) width: Width,
     /// Number of load commands.
     pub(super) ncmds: u32,
     /// Bytes of load commands, at most [`COMMANDS_MAX`].
@@ -47,28 +48,48 @@ impl Header {
     /// to see.
     pub(crate) fn len(&self) -> usize {
         // OVERFLOW: `sizeofcmds` is at most `COMMANDS_MAX`.
-        size_of::<MachHeader64>().saturating_add(self.sizeofcmds as usize)
+        self.width
+            .header_len()
+            .saturating_add(self.sizeofcmds as usize)
     }
 }
 
-/// Looks at the first bytes of a file for `role`.
-///
-/// Universal and 32-bit files are told apart from what is no Mach-O file at all; choosing a slice
-/// is done here once it exists.
+/// Whether a file that starts with `prefix` may be one to execute: a Mach-O file or a universal
+/// one. (Class files of Java start like the latter.)
+pub(crate) fn is_mach_o(prefix: &[u8]) -> bool {
+    prefix.first_chunk().is_some_and(|magic| {
+        matches!(
+            u32::from_le_bytes(*magic),
+            MH_MAGIC_64 | MH_MAGIC | MH_CIGAM_64 | MH_CIGAM | FAT_CIGAM | FAT_CIGAM_64
+        )
+    })
+}
+
+/// Whether a file that starts with `prefix` is one of several images.
+pub(crate) fn is_universal(prefix: &[u8]) -> bool {
+    prefix
+        .first_chunk()
+        .is_some_and(|magic| matches!(u32::from_le_bytes(*magic), FAT_CIGAM | FAT_CIGAM_64))
+}
+
+/// Looks at the first bytes of an image for `role`.
 pub(crate) fn probe(prefix: &[u8], role: Role) -> Result<Header, Reject> {
     let magic = prefix.first_chunk().ok_or(Reject::NotMachO)?;
-    match u32::from_le_bytes(*magic) {
-        MH_MAGIC_64 => (),
-        MH_MAGIC => return Err(Reject::ThirtyTwoBit),
+    let width = match u32::from_le_bytes(*magic) {
+        MH_MAGIC_64 => Width::Bits64,
+        MH_MAGIC => Width::Bits32,
         MH_CIGAM | MH_CIGAM_64 => return Err(Reject::ByteSwapped),
-        FAT_CIGAM => return Err(Reject::Fat),
-        FAT_CIGAM_64 => return Err(Reject::Fat64),
+        // Not in another one.
+        FAT_CIGAM | FAT_CIGAM_64 => return Err(Reject::NestedSlices),
         _ => return Err(Reject::NotMachO),
-    }
+    };
 
-    let header: &MachHeader64 = view(prefix).ok_or(Reject::HeaderTruncated)?;
+    if prefix.len() < width.header_len() {
+        return Err(Reject::HeaderTruncated);
+    }
+    let header: &MachHeader = view(prefix).ok_or(Reject::HeaderTruncated)?;
     // The sub-type is ignored: x86_64h is x86_64 with newer instructions.
-    if header.cputype.get() != CPU_TYPE_X86_64 {
+    if header.cputype.get() != width.cputype() {
         return Err(Reject::WrongCpu);
     }
     let found = match header.filetype.get() {
@@ -92,6 +113,7 @@ pub(crate) fn probe(prefix: &[u8], role: Role) -> Result<Header, Reject> {
 
     Ok(Header {
         role,
+        width,
         ncmds: header.ncmds.get(),
         sizeofcmds,
         slidable: role == Role::Dylinker || header.flags.get() & MH_PIE != 0,

@@ -4,7 +4,8 @@
 //!
 //! Serves the loader, and the host tests, which compile this folder as it is: nothing here knows
 //! the kernel, allocates, panics or has `unsafe`. A file is an allegation. [`probe`] looks at its
-//! first bytes and says how much more has to be read; [`ImagePlan::parse`] checks every count,
+//! first bytes and says how much more has to be read, after [`find_slice`] has found which part of
+//! the file is the image; [`ImagePlan::parse`] checks every count,
 //! size, offset and address of header and load commands, and what comes out of it can be mapped
 //! without looking back at the file. Anything else is a [`Reject`], which names the reason.
 //!
@@ -20,9 +21,13 @@ mod parse;
 mod plan;
 mod reject;
 mod segment;
+mod slice;
+mod width;
 
 pub(crate) use self::{
     header::{
+        is_mach_o,
+        is_universal,
         probe,
         Role, //
     },
@@ -32,6 +37,16 @@ pub(crate) use self::{
     },
     reject::Reject,
     segment::Segment,
+    slice::{
+        find_slice,
+        Machine,
+        Preferences,
+        Slice,
+        Wanted,
+        PREFERENCES_VARIABLE,
+        SLICES_MAX, //
+    },
+    width::Width,
 };
 
 #[cfg(test)]
@@ -47,19 +62,8 @@ pub(crate) const PAGE_SIZE: u64 = 4096;
 /// §8; XNU `_COMM_PAGE64_BASE_ADDRESS`, which is also its `MACH_VM_MAX_ADDRESS`).
 pub(crate) const COMMPAGE_ADDRESS: u64 = 0x7fff_ffe0_0000;
 
-/// First address that an image with fixed addresses may use: Linux's default `mmap_min_addr`.
-pub(crate) const FIXED_START: u64 = 0x1_0000;
-
-/// End of what an image with fixed addresses may use.
-///
-/// The 32 GiB between here and the commpage are the stack's: up to 16 GiB of randomisation, and as
-/// much again to grow into.
-pub(crate) const FIXED_END: u64 = COMMPAGE_ADDRESS - (32 << 30);
-
-/// Most bytes of address space that an image which is given its place may span, and most bytes of
-/// `__PAGEZERO`: an eighth of the address space, so that program, dynamic linker and `__PAGEZERO`
-/// together always find room.
-pub(crate) const SPAN_MAX: u64 = 16 << 40;
+/// The same for a 32-bit task (XNU `_COMM_PAGE32_BASE_ADDRESS`).
+pub(crate) const COMMPAGE32_ADDRESS: u64 = 0xffff_0000;
 
 /// Most bytes of load commands.
 ///

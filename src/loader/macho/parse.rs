@@ -13,8 +13,7 @@ use super::{
         DylinkerCommand,
         EncryptionInfoCommand,
         EntryPointCommand,
-        MachHeader64,
-        SegmentCommand64,
+        ThreadCommand32,
         ThreadCommand64,
         LC_ENCRYPTION_INFO,
         LC_ENCRYPTION_INFO_64,
@@ -23,6 +22,8 @@ use super::{
         LC_SEGMENT,
         LC_SEGMENT_64,
         LC_UNIXTHREAD,
+        X86_THREAD_STATE32,
+        X86_THREAD_STATE32_COUNT,
         X86_THREAD_STATE64,
         X86_THREAD_STATE64_COUNT, //
     },
@@ -37,31 +38,30 @@ use super::{
         Range, //
     },
     segment::{
-        find_section,
         Prot,
+        RawSegment,
         Segment, //
     },
     Reject,
-    COMMPAGE_ADDRESS,
-    FIXED_END,
-    FIXED_START,
-    SPAN_MAX, //
+    Slice,
+    Width, //
 };
 
 /// Does the work of [`ImagePlan::parse`].
 pub(super) fn parse<'a>(
     plan: &mut ImagePlan,
     bytes: &'a [u8],
-    file_size: u64,
+    slice: Slice,
     role: Role,
 ) -> Result<Option<&'a CStr>, Reject> {
     let header = probe(bytes, role)?;
     let commands = bytes
-        .get(size_of::<MachHeader64>()..header.len())
+        .get(header.width.header_len()..header.len())
         .ok_or(Reject::CommandsTruncated)?;
 
     plan.slidable = header.slidable;
-    plan.file_size = file_size;
+    plan.slice = slice;
+    plan.width = header.width;
     let commands = Commands::new(commands, header.ncmds);
     let mut parser = Parser {
         plan,
@@ -87,8 +87,8 @@ struct Parser<'a, 'p> {
 impl<'a> Parser<'a, '_> {
     fn command(&mut self, command: &Command<'a>) -> Result<(), Reject> {
         match command.cmd {
-            LC_SEGMENT_64 => self.segment(command),
-            LC_SEGMENT => Err(Reject::WrongWidthSegment),
+            LC_SEGMENT => self.segment(command, Width::Bits32),
+            LC_SEGMENT_64 => self.segment(command, Width::Bits64),
             LC_UNIXTHREAD => self.thread(command),
             LC_MAIN => self.main(command),
             LC_LOAD_DYLINKER => self.load_dylinker(command),
@@ -103,10 +103,13 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn segment(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        let raw: &SegmentCommand64 = command.view()?;
-        let info = find_section(command, raw.nsects.get(), b"__all_image_info")?;
-        let Some(segment) = Segment::parse(raw, self.plan.file_size)? else {
+    fn segment(&mut self, command: &Command<'a>, width: Width) -> Result<(), Reject> {
+        if width != self.header.width {
+            return Err(Reject::WrongWidthSegment);
+        }
+        let raw = RawSegment::read(command, width)?;
+        let info = raw.find_section(command, b"__all_image_info")?;
+        let Some(segment) = Segment::parse(&raw, self.plan.slice.size)? else {
             return Ok(());
         };
 
@@ -121,11 +124,7 @@ impl<'a> Parser<'a, '_> {
         {
             return Err(Reject::SegmentsOverlap);
         }
-        if let Some(info) = info.filter(|_| raw.segname.starts_with(b"__DATA\0")) {
-            let range = Range {
-                start: info.addr.get(),
-                size: info.size.get(),
-            };
+        if let Some(range) = info.filter(|_| raw.segname.starts_with(b"__DATA\0")) {
             let inside = range
                 .start
                 .checked_add(range.size)
@@ -147,15 +146,29 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn thread(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        let thread: &ThreadCommand64 = command.view().map_err(|_| Reject::BadThreadState)?;
-        if thread.flavor.get() != X86_THREAD_STATE64
-            || thread.count.get() != X86_THREAD_STATE64_COUNT
-            || command.len() != size_of::<ThreadCommand64>()
-        {
+        // Only the instruction pointer is honoured (ABI loader §4).
+        let (good, entry) = match self.header.width {
+            Width::Bits32 => {
+                let thread: &ThreadCommand32 =
+                    command.view().map_err(|_| Reject::BadThreadState)?;
+                let good = thread.flavor.get() == X86_THREAD_STATE32
+                    && thread.count.get() == X86_THREAD_STATE32_COUNT
+                    && command.len() == size_of::<ThreadCommand32>();
+                (good, thread.state.eip.get().into())
+            }
+            Width::Bits64 => {
+                let thread: &ThreadCommand64 =
+                    command.view().map_err(|_| Reject::BadThreadState)?;
+                let good = thread.flavor.get() == X86_THREAD_STATE64
+                    && thread.count.get() == X86_THREAD_STATE64_COUNT
+                    && command.len() == size_of::<ThreadCommand64>();
+                (good, thread.state.rip.get())
+            }
+        };
+        if !good {
             return Err(Reject::BadThreadState);
         }
-        // Only the instruction pointer is honoured (ABI loader §4).
-        self.set_entry(Entry::Address(thread.state.rip.get()))
+        self.set_entry(Entry::Address(entry))
     }
 
     fn main(&mut self, command: &Command<'a>) -> Result<(), Reject> {
@@ -199,20 +212,21 @@ impl<'a> Parser<'a, '_> {
 
     /// Checks that the segments fit where they will be, and finds `span` and `header`.
     fn check_placement(&mut self) -> Result<(), Reject> {
+        let width = self.header.width;
         let (mut start, mut end) = (u64::MAX, 0);
         for segment in self.plan.segments() {
             if segment.is_page_zero() {
-                if segment.vmsize > SPAN_MAX {
+                if segment.vmsize > width.span_max() {
                     return Err(Reject::PageZeroTooLarge);
                 }
                 continue;
             }
-            if segment.end() > COMMPAGE_ADDRESS
-                || (!self.plan.slidable && segment.end() > FIXED_END)
+            if segment.end() > width.commpage()
+                || (!self.plan.slidable && segment.end() > width.fixed_end())
             {
                 return Err(Reject::AddressTooHigh);
             }
-            if !self.plan.slidable && segment.vmaddr < FIXED_START {
+            if !self.plan.slidable && segment.vmaddr < width.fixed_start() {
                 return Err(Reject::AddressTooLow);
             }
             start = start.min(segment.vmaddr);
@@ -220,7 +234,7 @@ impl<'a> Parser<'a, '_> {
         }
 
         let size = end.checked_sub(start).ok_or(Reject::NoSegments)?;
-        if self.plan.slidable && size > SPAN_MAX {
+        if self.plan.slidable && size > width.span_max() {
             return Err(Reject::SpanTooLarge);
         }
         self.plan.span = Range { start, size };

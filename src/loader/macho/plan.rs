@@ -11,7 +11,9 @@ use super::{
         Prot,
         Segment, //
     },
-    Reject, //
+    Reject,
+    Slice,
+    Width, //
 };
 
 /// Most segments that an image may have. Real programs have about ten.
@@ -56,7 +58,8 @@ pub(crate) struct ImagePlan {
     pub(super) header: u64,
     pub(super) span: Range,
     pub(super) slidable: bool,
-    pub(super) file_size: u64,
+    pub(super) slice: Slice,
+    pub(super) width: Width,
 }
 
 impl ImagePlan {
@@ -69,21 +72,26 @@ impl ImagePlan {
         header: 0,
         span: Range { start: 0, size: 0 },
         slidable: false,
-        file_size: 0,
+        slice: Slice {
+            offset: 0,
+            size: 0,
+            to_end: 0,
+        },
+        width: Width::Bits64,
     };
 
-    /// Fills an [`EMPTY`](Self::EMPTY) plan from a file of `file_size` bytes, of which `bytes` are
-    /// header and load commands ([`Header::len`] of them). Returns the absolute path of the
-    /// dynamic linker that the image wants.
+    /// Fills an [`EMPTY`](Self::EMPTY) plan from the image that `slice` of a file is, of which
+    /// `bytes` are header and load commands ([`Header::len`] of them). Returns the absolute path of
+    /// the dynamic linker that the image wants.
     ///
     /// The plan is large, so it is filled in place. It is not to be used after an error.
     pub(crate) fn parse<'a>(
         &mut self,
         bytes: &'a [u8],
-        file_size: u64,
+        slice: Slice,
         role: Role,
     ) -> Result<Option<&'a CStr>, Reject> {
-        parse(self, bytes, file_size, role)
+        parse(self, bytes, slice, role)
     }
 
     /// All segments that occupy addresses, in the order of the file.
@@ -148,17 +156,24 @@ impl ImagePlan {
         }
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "TASK_DYLD_INFO will ask for it")
-    )]
     /// Where a dynamic linker keeps its list of images, for debuggers (`TASK_DYLD_INFO`).
     pub(crate) fn all_image_info(&self) -> Option<Range> {
         self.all_image_info
     }
 
-    /// Bytes of the file that the plan was made from.
-    pub(crate) fn file_size(&self) -> u64 {
-        self.file_size
+    /// The part of the file that the plan was made from.
+    pub(crate) fn slice(&self) -> Slice {
+        self.slice
+    }
+
+    /// Whether the image wants addresses that Linux gives to privileged users only
+    /// (`vm.mmap_min_addr`).
+    pub(crate) fn is_low(&self) -> bool {
+        !self.slidable && self.span.start < Width::Bits64.fixed_start()
+    }
+
+    /// Width of the image's addresses.
+    pub(crate) fn width(&self) -> Width {
+        self.width
     }
 }

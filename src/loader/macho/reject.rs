@@ -39,9 +39,11 @@ macro_rules! rejects {
 rejects! {
     // The header.
     NotMachO => "not a Mach-O file",
-    Fat => "universal files are not supported yet",
-    Fat64 => "64-bit universal files are not executable",
-    ThirtyTwoBit => "32-bit files are not supported yet",
+    SlicesTruncated => "file ends inside the list of slices, or the list is too long",
+    NoSlice => "no slice for this CPU",
+    SliceOutside => "slice reaches beyond the file",
+    SliceMisaligned => "offset of a slice is not a multiple of the page size",
+    NestedSlices => "slice is a universal file itself",
     ByteSwapped => "file of a big-endian machine",
     WrongCpu => "file for another CPU",
     WrongFileType => "neither a program nor a dynamic linker",
@@ -58,7 +60,7 @@ rejects! {
     TrailingCommands => "load commands go on after the announced number",
 
     // Segments.
-    WrongWidthSegment => "32-bit segment in a 64-bit file",
+    WrongWidthSegment => "segment of the other width",
     TooManySegments => "too many segments",
     SectionsOverrun => "sections reach beyond their segment command",
     AddressOverflow => "segment reaches beyond the address space",
@@ -94,6 +96,7 @@ rejects! {
     DylinkerNameUnterminated => "path of the dynamic linker is not terminated",
     DylinkerNameRelative => "path of the dynamic linker is not absolute",
     NotADylinker => "what is named as dynamic linker is none",
+    WrongWidthDylinker => "dynamic linker of the other width",
     NotAProgram => "dynamic linker cannot be executed",
 
     Encrypted => "encrypted file",

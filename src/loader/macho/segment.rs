@@ -5,12 +5,17 @@
 use super::{
     commands::Command,
     format::{
+        view,
+        Section32,
         Section64,
+        SegmentCommand32,
         SegmentCommand64, //
     },
     is_page_aligned,
     page_align,
+    Range,
     Reject,
+    Width,
     PAGE_SIZE, //
 };
 
@@ -82,13 +87,17 @@ impl Segment {
         maxprot: Prot::NONE,
     };
 
-    /// Reads a segment of a file that has `file_size` bytes. `None` when there is nothing to map.
-    pub(super) fn parse(raw: &SegmentCommand64, file_size: u64) -> Result<Option<Self>, Reject> {
-        let filesize = raw.filesize.get();
-        let fileoff = raw.fileoff.get();
-        let vmaddr = raw.vmaddr.get();
+    /// Reads a segment of an image that has `file_size` bytes. `None` when there is nothing to map.
+    pub(super) fn parse(raw: &RawSegment, file_size: u64) -> Result<Option<Self>, Reject> {
+        let &RawSegment {
+            vmaddr,
+            vmsize,
+            fileoff,
+            filesize,
+            ..
+        } = raw;
 
-        if filesize > raw.vmsize.get() {
+        if filesize > vmsize {
             return Err(Reject::FileLargerThanMemory);
         }
         let file_end = fileoff
@@ -97,12 +106,12 @@ impl Segment {
         if filesize != 0 && file_end > file_size {
             return Err(Reject::BeyondFile);
         }
-        let initprot = Prot::new(raw.initprot.get())?;
-        let maxprot = Prot::new(raw.maxprot.get())?;
+        let initprot = Prot::new(raw.initprot)?;
+        let maxprot = Prot::new(raw.maxprot)?;
         if !maxprot.contains(initprot) {
             return Err(Reject::ProtectionAboveMax);
         }
-        if raw.vmsize.get() == 0 {
+        if vmsize == 0 {
             return Ok(None);
         }
         if !is_page_aligned(vmaddr) {
@@ -111,7 +120,7 @@ impl Segment {
         if filesize != 0 && !is_page_aligned(fileoff) {
             return Err(Reject::OffsetMisaligned);
         }
-        let vmsize = page_align(raw.vmsize.get()).ok_or(Reject::AddressOverflow)?;
+        let vmsize = page_align(vmsize).ok_or(Reject::AddressOverflow)?;
         if vmaddr.checked_add(vmsize).is_none() {
             return Err(Reject::AddressOverflow);
         }
@@ -151,10 +160,10 @@ impl Segment {
     /// zero.
     ///
     /// Linux shows what the file has there; where the file ends there are zeroes already, so
-    /// `None` then too.
-    pub(crate) fn stale_tail(&self, file_size: u64) -> Option<u64> {
+    /// `None` then too. `to_end` are the bytes of the file from the start of the image on.
+    pub(crate) fn stale_tail(&self, to_end: u64) -> Option<u64> {
         let stale = self.file_pages().saturating_sub(self.filesize);
-        (stale != 0 && self.fileoff.saturating_add(self.filesize) < file_size).then_some(stale)
+        (stale != 0 && self.fileoff.saturating_add(self.filesize) < to_end).then_some(stale)
     }
 
     /// Whether the segment keeps addresses from 0 on unused, and nothing else: XNU's test for
@@ -184,26 +193,84 @@ impl Segment {
     }
 }
 
-/// Finds the section `name` among those of a segment command, after checking that all of them are
-/// inside the command.
-pub(super) fn find_section<'a>(
-    command: &Command<'a>,
+/// What a segment command of either width says.
+pub(super) struct RawSegment {
+    pub(super) segname: [u8; 16],
+    vmaddr: u64,
+    vmsize: u64,
+    fileoff: u64,
+    filesize: u64,
+    maxprot: u32,
+    initprot: u32,
     nsects: u32,
-    name: &[u8; 16],
-) -> Result<Option<&'a Section64>, Reject> {
-    let room = command.len().saturating_sub(size_of::<SegmentCommand64>());
-    if room / size_of::<Section64>() < nsects as usize {
-        return Err(Reject::SectionsOverrun);
+    width: Width,
+}
+
+impl RawSegment {
+    /// Reads the command, which is one of `width`, without a look at the values.
+    pub(super) fn read(command: &Command<'_>, width: Width) -> Result<Self, Reject> {
+        Ok(match width {
+            Width::Bits32 => {
+                let raw: &SegmentCommand32 = command.view()?;
+                Self {
+                    segname: raw.segname,
+                    vmaddr: raw.vmaddr.get().into(),
+                    vmsize: raw.vmsize.get().into(),
+                    fileoff: raw.fileoff.get().into(),
+                    filesize: raw.filesize.get().into(),
+                    maxprot: raw.maxprot.get(),
+                    initprot: raw.initprot.get(),
+                    nsects: raw.nsects.get(),
+                    width,
+                }
+            }
+            Width::Bits64 => {
+                let raw: &SegmentCommand64 = command.view()?;
+                Self {
+                    segname: raw.segname,
+                    vmaddr: raw.vmaddr.get(),
+                    vmsize: raw.vmsize.get(),
+                    fileoff: raw.fileoff.get(),
+                    filesize: raw.filesize.get(),
+                    maxprot: raw.maxprot.get(),
+                    initprot: raw.initprot.get(),
+                    nsects: raw.nsects.get(),
+                    width,
+                }
+            }
+        })
     }
 
-    let bytes = command
-        .tail(size_of::<SegmentCommand64>())
-        .unwrap_or_default();
-    Ok(bytes
-        .chunks_exact(size_of::<Section64>())
-        .take(nsects as usize)
-        .filter_map(super::format::view::<Section64>)
-        .find(|section| section.sectname == *name))
+    /// Finds the section `name` among those of the command, after checking that all of them are
+    /// inside of it. Returns its addresses.
+    pub(super) fn find_section(
+        &self,
+        command: &Command<'_>,
+        name: &[u8; 16],
+    ) -> Result<Option<Range>, Reject> {
+        let (start, len) = match self.width {
+            Width::Bits32 => (size_of::<SegmentCommand32>(), size_of::<Section32>()),
+            Width::Bits64 => (size_of::<SegmentCommand64>(), size_of::<Section64>()),
+        };
+        let bytes = command.tail(start).unwrap_or_default();
+        if bytes.len() / len < self.nsects as usize {
+            return Err(Reject::SectionsOverrun);
+        }
+        Ok(bytes
+            .chunks_exact(len)
+            .take(self.nsects as usize)
+            .filter(|section| section.starts_with(name))
+            .find_map(|section| match self.width {
+                Width::Bits32 => view::<Section32>(section).map(|section| Range {
+                    start: section.addr.get().into(),
+                    size: section.size.get().into(),
+                }),
+                Width::Bits64 => view::<Section64>(section).map(|section| Range {
+                    start: section.addr.get(),
+                    size: section.size.get(),
+                }),
+            }))
+    }
 }
 
 const _: () = assert!(PAGE_SIZE.is_power_of_two());

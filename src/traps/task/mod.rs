@@ -2,6 +2,8 @@
 
 //! Traps about the life and identity of tasks and threads (ABI traps §3).
 
+mod image;
+
 use crate::{
     abi::{
         args::UidGid,
@@ -29,6 +31,8 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![
     fork_wait_for_child,
     started_suspended,
     getuidgid,
+    image::set_dyld_info,
+    image::stop_after_exec,
 ]];
 
 /// The subsystem.

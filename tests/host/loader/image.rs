@@ -2,11 +2,16 @@
 
 //! Makes Mach-O files, good ones and such as no linker would.
 
-use crate::macho::{ImagePlan, Reject, Role};
+use crate::macho::{
+    find_slice, probe, ImagePlan, Machine, Preferences, Reject, Role, Slice, Wanted, Width,
+};
 
 pub const R: u32 = 1;
 pub const W: u32 = 2;
 pub const X: u32 = 4;
+
+/// Where [`Image::program32`] has its text.
+pub const TEXT32: u64 = 0x4000;
 
 /// Where [`Image::program`] has its text.
 pub const TEXT: u64 = 0x1_0000_0000;
@@ -81,6 +86,22 @@ impl Seg {
         self
     }
 
+    /// The LC_SEGMENT; no value needs more than 32 bits.
+    pub fn bytes32(&self) -> Vec<u8> {
+        let mut body = name16(self.name).to_vec();
+        for value in [self.vmaddr, self.vmsize, self.fileoff, self.filesize] {
+            body.extend((value as u32).to_le_bytes());
+        }
+        body.extend(words(&[self.maxprot, self.initprot, self.nsects, 0]));
+        for (name, addr, size) in &self.sections {
+            body.extend(name16(name));
+            body.extend(name16(self.name));
+            body.extend(words(&[*addr as u32, *size as u32]));
+            body.extend([0; 28]);
+        }
+        command(0x1, &body)
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         let mut body = name16(self.name).to_vec();
         for value in [self.vmaddr, self.vmsize, self.fileoff, self.filesize] {
@@ -105,6 +126,15 @@ pub fn thread(rip: u64) -> Vec<u8> {
     body.extend(rip.to_le_bytes());
     body.extend([0; 4 * 8]);
     command(0x5, &body)
+}
+
+/// An LC_UNIXTHREAD that starts at `eip`.
+pub fn thread32(eip: u32) -> Vec<u8> {
+    let mut state = [0; 18];
+    state[0] = 1;
+    state[1] = 16;
+    state[12] = eip;
+    command(0x5, &words(&state))
 }
 
 /// An LC_MAIN.
@@ -142,6 +172,38 @@ impl Image {
                 thread(TEXT + 0x1000),
             ],
             file_size: 0x3123,
+        }
+    }
+
+    /// The same for i386.
+    pub fn program32() -> Self {
+        Self {
+            magic: 0xfeed_face,
+            cputype: 7,
+            commands: vec![
+                Seg::new("__PAGEZERO", (0, 0x1000), (0, 0), 0).bytes32(),
+                Seg::new("__TEXT", (TEXT32, 0x2000), (0, 0x2000), R | X).bytes32(),
+                Seg::new("__DATA", (TEXT32 + 0x2000, 0x3000), (0x2000, 0x800), R | W).bytes32(),
+                thread32(TEXT32 as u32 + 0x1000),
+            ],
+            ..Self::program()
+        }
+    }
+
+    /// A dynamic linker for i386.
+    pub fn linker32() -> Self {
+        Self {
+            filetype: 7,
+            flags: 0,
+            commands: vec![
+                Seg::new("__TEXT", (0, 0x2000), (0, 0x2000), R | X).bytes32(),
+                Seg::new("__DATA", (0x2000, 0x3000), (0x2000, 0x800), R | W)
+                    .section("__data", 0x2000, 0x10)
+                    .section("__all_image_info", 0x2040, 0x170)
+                    .bytes32(),
+                thread32(0x1000),
+            ],
+            ..Self::program32()
         }
     }
 
@@ -199,22 +261,100 @@ impl Image {
             self.ncmds.unwrap_or(self.commands.len() as u32),
             self.sizeofcmds.unwrap_or(commands.len() as u32),
             self.flags,
-            0,
         ]);
+        if self.magic != 0xfeed_face {
+            bytes.extend([0; 4]);
+        }
         bytes.extend(commands);
         bytes
     }
 }
 
-/// Parses as the loader does; the plan is handed to `look`.
+/// Parses as the loader does; the plan is handed to `look`. A universal file is not to be sliced
+/// by this.
 pub fn parse(
     bytes: &[u8],
     file_size: u64,
     role: Role,
     look: impl FnOnce(&ImagePlan),
 ) -> Result<Option<String>, Reject> {
+    let slice = Slice {
+        offset: 0,
+        size: file_size,
+        to_end: file_size,
+    };
     let mut plan = Box::new(ImagePlan::EMPTY);
-    let dylinker = plan.parse(bytes, file_size, role)?;
+    let dylinker = plan.parse(bytes, slice, role)?;
     look(&plan);
     Ok(dylinker.map(|path| path.to_str().unwrap_or("not UTF-8").into()))
+}
+
+/// A slice of a universal file: CPU, sub-type, offset and size.
+pub type Arch = (u32, u32, u64, u64);
+
+/// The list of slices.
+pub fn fat(archs: &[Arch]) -> Vec<u8> {
+    let mut bytes = vec![];
+    let mut put = |value: u32| bytes.extend(value.to_be_bytes());
+    put(0xcafe_babe);
+    put(archs.len() as u32);
+    for &(cputype, subtype, offset, size) in archs {
+        for value in [cputype, subtype, offset as u32, size as u32, 12] {
+            put(value);
+        }
+    }
+    bytes
+}
+
+/// The list of slices, with offsets and sizes of 64 bits.
+pub fn fat64(archs: &[Arch]) -> Vec<u8> {
+    let mut bytes = vec![];
+    bytes.extend(0xcafe_babf_u32.to_be_bytes());
+    bytes.extend((archs.len() as u32).to_be_bytes());
+    for &(cputype, subtype, offset, size) in archs {
+        bytes.extend(cputype.to_be_bytes());
+        bytes.extend(subtype.to_be_bytes());
+        bytes.extend(offset.to_be_bytes());
+        bytes.extend(size.to_be_bytes());
+        bytes.extend([0, 0, 0, 12, 0, 0, 0, 0]);
+    }
+    bytes
+}
+
+/// The slice of a universal file of 1 MiB that somebody with `preferences` gets.
+pub fn choose(list: &[u8], preferences: &str, machine: Machine) -> Result<Slice, Reject> {
+    let preferences = Preferences::parse(preferences.as_bytes());
+    find_slice(list, 1 << 20, Wanted::Program(preferences), machine)
+}
+
+/// The whole way of a file that is in memory, as the loader goes it.
+pub fn load(file: &[u8], wanted: Wanted, look: impl FnOnce(&ImagePlan)) -> Result<(), Reject> {
+    let slice = find_slice(
+        &file[..file.len().min(crate::macho::SLICES_MAX)],
+        file.len() as u64,
+        wanted,
+        Machine::Haswell,
+    )?;
+    let role = match wanted {
+        Wanted::Program(_) => Role::Program,
+        Wanted::Dylinker(_) => Role::Dylinker,
+    };
+    let image = &file[slice.offset as usize..];
+    let header = probe(&image[..image.len().min(32)], role)?;
+    if matches!(wanted, Wanted::Dylinker(width) if width != header.width) {
+        return Err(Reject::WrongWidthDylinker);
+    }
+    if header.len() as u64 > slice.size {
+        return Err(Reject::CommandsTruncated);
+    }
+    let mut plan = Box::new(ImagePlan::EMPTY);
+    plan.parse(&image[..header.len()], slice, role)?;
+    look(&plan);
+    Ok(())
+}
+
+/// Fills `bytes` up to `size` with zeroes.
+pub fn padded(mut bytes: Vec<u8>, size: u64) -> Vec<u8> {
+    bytes.resize(size as usize, 0);
+    bytes
 }

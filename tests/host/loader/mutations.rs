@@ -4,7 +4,7 @@
 
 use crate::{
     image::*,
-    macho::{ImagePlan, Prot, Role, COMMPAGE_ADDRESS, FIXED_END, FIXED_START, PAGE_SIZE, SPAN_MAX},
+    macho::{ImagePlan, Preferences, Prot, Role, Wanted, Width, COMMPAGE_ADDRESS, PAGE_SIZE},
 };
 
 /// Marsaglia's xorshift, so that each run sees the same files.
@@ -33,10 +33,14 @@ impl Random {
             0x7fff_ffff,
             1 << 32,
             TEXT,
-            FIXED_START,
-            FIXED_END,
+            TEXT32,
+            Width::Bits64.fixed_start(),
+            Width::Bits64.fixed_end(),
             COMMPAGE_ADDRESS,
-            SPAN_MAX,
+            Width::Bits64.span_max(),
+            Width::Bits32.fixed_end(),
+            Width::Bits32.commpage(),
+            Width::Bits32.span_max(),
             1 << 47,
             1 << 63,
             0,
@@ -82,9 +86,10 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 
 /// The invariants of a plan, which mapping relies on.
 fn check(plan: &ImagePlan, role: Role, file_size: u64) {
+    let width = plan.width();
     let span = plan.span();
     let end = span.start.checked_add(span.size).unwrap();
-    assert!(span.size > 0 && end <= COMMPAGE_ADDRESS);
+    assert!(span.size > 0 && end <= width.commpage());
     if role == Role::Dylinker {
         assert!(plan.entry_address().is_some());
         assert!(plan.page_zero().is_none() && plan.is_slidable());
@@ -103,11 +108,11 @@ fn check(plan: &ImagePlan, role: Role, file_size: u64) {
             assert!(tail < PAGE_SIZE && tail <= seg.file_pages());
         }
         if seg.is_page_zero() {
-            assert!(seg.vmsize <= SPAN_MAX);
+            assert!(seg.vmsize <= width.span_max());
         } else {
             assert!(seg.vmaddr >= span.start && seg_end <= end);
             if !plan.is_slidable() {
-                assert!(seg.vmaddr >= FIXED_START && seg_end <= FIXED_END);
+                assert!(seg.vmaddr >= width.fixed_start() && seg_end <= width.fixed_end());
             }
         }
         for other in &plan.segments()[..n] {
@@ -125,7 +130,7 @@ fn check(plan: &ImagePlan, role: Role, file_size: u64) {
     assert!(plan
         .segments()
         .iter()
-        .any(|seg| seg.vmaddr == plan.header() && seg.fileoff == 0 && seg.filesize >= 32));
+        .any(|seg| seg.vmaddr == plan.header() && seg.fileoff == 0 && seg.filesize >= 28));
 }
 
 #[test]
@@ -135,6 +140,9 @@ fn mutated_files_are_refused_or_safe() {
         (Image::program().fixed(), Role::Program),
         (Image::dynamic(), Role::Program),
         (Image::linker(), Role::Dylinker),
+        (Image::program32(), Role::Program),
+        (Image::program32().fixed(), Role::Program),
+        (Image::linker32(), Role::Dylinker),
     ];
     let mut random = Random(0x6d61_6368_2e6b_6f21);
     let mut accepted = 0;
@@ -169,4 +177,45 @@ fn random_bytes_behind_a_good_header_are_refused_or_safe() {
             check(plan, Role::Program, 0x3123)
         });
     }
+}
+
+#[test]
+fn mutated_universal_files_are_refused_or_safe() {
+    let (wide, narrow) = (Image::program(), Image::program32());
+    let archs = [
+        (7, 3, 0x1000, narrow.file_size),
+        (0x0100_0007, 3, 0x5000, wide.file_size),
+        (0x0100_0007, 8, 0x5000, wide.file_size),
+    ];
+    let mut random = Random(0x0bad_cafe_babe_0001);
+    let mut accepted = 0;
+    for round in 0..100_000 {
+        let mut list = match round % 2 {
+            0 => fat(&archs),
+            _ => fat64(&archs),
+        };
+        mutate(&mut list, &mut random);
+        let mut file = padded(list, 0x1000);
+        let mut narrow = narrow.bytes();
+        mutate(&mut narrow, &mut random);
+        file.extend(padded(narrow, 0x4000));
+        file.extend(padded(wide.bytes(), wide.file_size));
+        let wanted = match random.below(4) {
+            0 => Wanted::Dylinker(Width::Bits64),
+            1 => Wanted::Program(Preferences::parse(b"7,1000007,0,0")),
+            _ => Wanted::Program(Preferences::default()),
+        };
+        let role = match wanted {
+            Wanted::Program(_) => Role::Program,
+            Wanted::Dylinker(_) => Role::Dylinker,
+        };
+        let result = load(&file, wanted, |plan| {
+            let slice = plan.slice();
+            assert!(slice.offset % PAGE_SIZE == 0 && slice.size <= slice.to_end);
+            assert_eq!(slice.offset + slice.to_end, file.len() as u64);
+            check(plan, role, slice.size);
+        });
+        accepted += usize::from(result.is_ok());
+    }
+    assert!((10_000..90_000).contains(&accepted), "{accepted} accepted");
 }

@@ -4,8 +4,11 @@
 
 use crate::{
     image::*,
-    macho::{Reject, Role, COMMANDS_MAX, COMMPAGE_ADDRESS, FIXED_END, MAX_SEGMENTS, SPAN_MAX},
+    macho::{Machine, Reject, Role, Wanted, Width, COMMANDS_MAX, COMMPAGE_ADDRESS, MAX_SEGMENTS},
 };
+
+const FIXED_END: u64 = Width::Bits64.fixed_end();
+const SPAN_MAX: u64 = Width::Bits64.span_max();
 
 /// A file that is to be refused.
 struct Case {
@@ -77,9 +80,13 @@ fn header_cases() -> Vec<Case> {
         raw(NotMachO, "three bytes", cut(good.clone(), 3)),
         raw(NotMachO, "ELF", b"\x7fELF\x02\x01\x01\0".to_vec()),
         raw(NotMachO, "script", b"#!/bin/sh\n".to_vec()),
-        program(Fat, "fat", changed(|i| i.magic = 0xbeba_feca)),
-        program(Fat64, "fat 64", changed(|i| i.magic = 0xbfba_feca)),
-        program(ThirtyTwoBit, "32 bit", changed(|i| i.magic = 0xfeed_face)),
+        program(NestedSlices, "fat", changed(|i| i.magic = 0xbeba_feca)),
+        program(NestedSlices, "fat 64", changed(|i| i.magic = 0xbfba_feca)),
+        program(
+            WrongCpu,
+            "x86-64 header of 32 bits",
+            changed(|i| i.magic = 0xfeed_face),
+        ),
         program(ByteSwapped, "swapped", changed(|i| i.magic = 0xcffa_edfe)),
         program(
             ByteSwapped,
@@ -213,6 +220,11 @@ fn segment_cases() -> Vec<Case> {
             WrongWidthSegment,
             "LC_SEGMENT",
             Image::program().and(command(0x1, &[0; 48])),
+        ),
+        program(
+            WrongWidthSegment,
+            "LC_SEGMENT_64",
+            Image::program32().and(command(0x19, &[0; 64])),
         ),
         program(TooManySegments, "one more than fit", many),
         program(
@@ -500,6 +512,66 @@ fn cases() -> Vec<Case> {
     all
 }
 
+/// Universal files that are refused.
+fn slice_cases() -> Vec<(Reject, &'static str, Vec<u8>)> {
+    use Reject::*;
+    const X86_64: u32 = 0x0100_0007;
+    let one = |offset, size| fat(&[(X86_64, 3, offset, size)]);
+    let one64 = |offset, size| fat64(&[(X86_64, 3, offset, size)]);
+    vec![
+        (SlicesTruncated, "no count", one(0x1000, 1)[..4].to_vec()),
+        (SlicesTruncated, "no list", one(0x1000, 1)[..8].to_vec()),
+        (
+            SlicesTruncated,
+            "half a list",
+            one(0x1000, 1)[..27].to_vec(),
+        ),
+        (
+            SlicesTruncated,
+            "class file",
+            [0xcafe_babe_u32, 0x40, 7].map(u32::to_be_bytes).concat(),
+        ),
+        (
+            SlicesTruncated,
+            "all ones",
+            [0xcafe_babe_u32, u32::MAX].map(u32::to_be_bytes).concat(),
+        ),
+        (
+            SlicesTruncated,
+            "more than a page",
+            fat(&[(X86_64, 3, 0x1000, 1); 205])[..4096].to_vec(),
+        ),
+        (NoSlice, "empty", fat(&[])),
+        (NoSlice, "arm64", fat(&[(0x0100_000c, 0, 0x1000, 1)])),
+        (SliceOutside, "beyond", one(0x10_0000, 1)),
+        (SliceOutside, "one byte", one(0xf_f000, 0x1001)),
+        (SliceOutside, "end wraps", one64(u64::MAX - 0xfff, 0x1000)),
+        (SliceOutside, "at the list", one(0, 0x1000)),
+        (SliceMisaligned, "half a page", one(0x1800, 0x1000)),
+        (SliceMisaligned, "one byte", one64(0x1001, 0x1000)),
+    ]
+}
+
+#[test]
+fn each_bad_list_of_slices_is_refused_for_its_reason() {
+    for (reject, what, list) in slice_cases() {
+        let result = choose(&list, "", Machine::Baseline);
+        assert_eq!(result, Err(reject), "{reject:?}: {what}");
+    }
+}
+
+#[test]
+fn a_linker_of_the_other_width_is_refused() {
+    for (image, width) in [
+        (Image::linker(), Width::Bits32),
+        (Image::linker32(), Width::Bits64),
+    ] {
+        let file = padded(image.bytes(), image.file_size);
+        let result = load(&file, Wanted::Dylinker(width), |_| ());
+        assert_eq!(result, Err(Reject::WrongWidthDylinker));
+    }
+}
+
 #[test]
 fn each_defect_is_refused_for_its_reason() {
     for case in cases() {
@@ -518,7 +590,9 @@ fn each_reason_has_a_case() {
     let cases = cases();
     for reject in Reject::ALL {
         assert!(
-            cases.iter().any(|case| case.reject == *reject),
+            cases.iter().any(|case| case.reject == *reject)
+                || slice_cases().iter().any(|case| case.0 == *reject)
+                || *reject == Reject::WrongWidthDylinker,
             "no case for {reject:?}"
         );
     }
@@ -534,7 +608,7 @@ fn reasons_are_told_apart() {
 
 #[test]
 fn no_prefix_of_a_file_is_accepted() {
-    for image in [Image::program(), Image::dynamic()] {
+    for image in [Image::program(), Image::dynamic(), Image::program32()] {
         let bytes = image.bytes();
         for len in 0..bytes.len() {
             assert!(
