@@ -60,16 +60,17 @@ const _: () = assert_unique(&[
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
-const ROUTINES: [RoutineSet; 1] = [traps::ipc::ROUTINES];
+const ROUTINES: [RoutineSet; 2] = [traps::ipc::ROUTINES, traps::host::ROUTINES];
 const UNIQUE_ROUTINES: () = assert_unique_routines(&ROUTINES);
 
 /// The subsystems. Their order is that in which tasks get their states; they end in reverse.
 fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
-    let all: [Arc<dyn Subsystem>; 7] = [
+    let all: [Arc<dyn Subsystem>; 8] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         Arc::new(traps::ipc::Ipc::new(routines)?, GFP_KERNEL)?,
+        Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
         Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,

@@ -2,15 +2,20 @@
 /*
  * Bodies of the functions declared in shim.h.
  */
+#include <linux/cpumask.h>
 #include <linux/cred.h>
 #include <linux/elf.h>
 #include <linux/fs.h>
+#include <linux/kernel_stat.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/sched/loadavg.h>
+#include <linux/topology.h>
 #include <linux/tracepoint.h>
 #include <asm/segment.h>
+#include <linux/vmstat.h>
 #include <asm/unistd.h>
 
 #include "shim.h"
@@ -98,6 +103,46 @@ void mach_shim_start_thread_32bit(struct pt_regs *regs)
 	loadsegment(es, __USER_DS);
 	loadsegment(ds, __USER_DS);
 	regs->csx = __USER32_CS;
+}
+
+unsigned int mach_shim_nr_cpu_ids(void)
+{
+	return nr_cpu_ids;
+}
+
+unsigned int mach_shim_num_possible_cpus(void)
+{
+	return num_possible_cpus();
+}
+
+unsigned int mach_shim_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
+bool mach_shim_cpu_online(unsigned int cpu)
+{
+	return cpu_online(cpu);
+}
+
+unsigned int mach_shim_first_sibling(unsigned int cpu)
+{
+	return cpumask_first(topology_sibling_cpumask(cpu));
+}
+
+unsigned long mach_shim_global_node_page_state(unsigned int item)
+{
+	return global_node_page_state(item);
+}
+
+unsigned long mach_shim_load_average(unsigned int index)
+{
+	return READ_ONCE(avenrun[index]);
+}
+
+u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item)
+{
+	return kcpustat_cpu(cpu).cpustat[item];
 }
 
 void mach_shim_pr_debug_refused(const char *path, const char *reason)

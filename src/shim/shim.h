@@ -47,6 +47,18 @@ void mach_shim_set_personality_64bit(void);
 /* What compat_start_thread() does beyond start_thread(); it is not exported. */
 void mach_shim_start_thread_32bit(struct pt_regs *regs);
 
+/* linux/cpumask.h, linux/topology.h */
+unsigned int mach_shim_nr_cpu_ids(void);
+unsigned int mach_shim_num_possible_cpus(void);
+unsigned int mach_shim_num_online_cpus(void);
+bool mach_shim_cpu_online(unsigned int cpu);
+unsigned int mach_shim_first_sibling(unsigned int cpu);
+
+/* linux/vmstat.h, linux/sched/loadavg.h, linux/kernel_stat.h */
+unsigned long mach_shim_global_node_page_state(unsigned int item);
+unsigned long mach_shim_load_average(unsigned int index);
+u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
+
 /* linux/printk.h: Rust's pr_debug! knows no dynamic debug. */
 void mach_shim_pr_debug_refused(const char *path, const char *reason);
 

@@ -9,6 +9,7 @@
 
 pub(crate) mod debug;
 pub(crate) mod generic;
+pub(crate) mod host;
 pub(crate) mod ipc;
 pub(crate) mod kqueue;
 pub(crate) mod pthread;

@@ -14,7 +14,8 @@
 #include "message.h"
 #include "rpc.h"
 
-enum target { TASK, THREAD, HOST };
+enum target { TASK, THREAD, HOST, CLOCK };
+#define LAST_TARGET CLOCK
 
 /* What a request holds, from the interface definitions: rights, then words. */
 struct shape {
@@ -26,12 +27,22 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
+	{ 200, "host_info", HOST, 0, 2 },
+	{ 201, "host_kernel_version", HOST, 0, 0 },
+	{ 202, "host_page_size", HOST, 0, 0 },
+	{ 206, "host_get_clock_service", HOST, 0, 1 },
+	{ 216, "host_statistics", HOST, 0, 2 },
+	{ 219, "host_statistics64", HOST, 0, 2 },
+	{ 1000, "clock_get_time", CLOCK, 0, 0 },
+	{ 1001, "clock_get_attributes", CLOCK, 0, 2 },
 	{ 3409, "task_get_special_port", TASK, 0, 1 },
 	{ 3410, "task_set_special_port", TASK, 1, 1 },
 };
 
 static name_t port_of(enum target target)
 {
+	struct rpc rpc;
+
 	switch (target) {
 	case TASK:
 		return self();
@@ -39,6 +50,9 @@ static name_t port_of(enum target target)
 		return thread_self();
 	case HOST:
 		return host_self();
+	case CLOCK:
+		REQUIRE_RET(RPC(&rpc, host_self(), 206, 0), 0);
+		return rpc_right(&rpc, 0, MOVE_SEND);
 	}
 	return MACH_PORT_NULL;
 }
@@ -107,7 +121,7 @@ TEST(object_is_of_another_kind)
 
 	mach_open();
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
-		for (enum target target = TASK; target <= HOST; target++) {
+		for (enum target target = TASK; target <= LAST_TARGET; target++) {
 			if (target == shapes[i].target)
 				continue;
 			begin(&rpc, &shapes[i], port_of(target));

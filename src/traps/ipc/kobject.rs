@@ -69,7 +69,7 @@ impl KernelPort {
     }
 
     /// As [`new`](Self::new), for an object that is there as long as the module is.
-    pub(super) fn permanent(object: Arc<dyn KernelObject>) -> Result<Arc<Self>> {
+    pub(crate) fn permanent(object: Arc<dyn KernelObject>) -> Result<Arc<Self>> {
         Self::of(Port::for_kernel_permanent(object)?)
     }
 

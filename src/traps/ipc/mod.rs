@@ -67,7 +67,8 @@ pub(crate) use self::{
     reply::{
         Reply,
         Results,
-        RoutineReturn, //
+        RoutineReturn,
+        Text, //
     },
     request::{
         AnyRight,

@@ -141,6 +141,24 @@ impl<const MAX: usize> Words<MAX> {
     }
 }
 
+/// A string in a place of `MAX` bytes, of which only those in use are sent.
+pub(crate) struct Text<const MAX: usize>(pub(crate) &'static CStr);
+
+/// Two words, the second of which is the length with the final zero; then as many bytes, rounded
+/// up to words.
+impl<const MAX: usize> Results for Text<MAX> {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        let bytes = self.0.to_bytes_with_nul();
+        let bytes = bytes.get(..MAX).unwrap_or(bytes);
+        let padding = bytes.len().wrapping_neg() % size_of::<u32>();
+        reply.put_inline(&0u32)?;
+        // CAST: at most `MAX`.
+        reply.put_inline(&(bytes.len() as u32))?;
+        reply.put_inline(bytes)?;
+        reply.put_inline([0u8; size_of::<u32>()].get(..padding).unwrap_or_default())
+    }
+}
+
 macro_rules! tuple_results {
     ($($type:ident $value:ident),+) => {
         impl<$($type: Results),+> Results for ($($type,)+) {
