@@ -49,7 +49,7 @@ module! {
 }
 
 // A number used twice does not build.
-const _: () = assert_unique(&[
+const UNIQUE_NUMBERS: () = assert_unique(&[
     &traps::generic::TRAPS,
     &traps::ipc::TRAPS,
     &traps::task::TRAPS,
@@ -65,6 +65,7 @@ const UNIQUE_ROUTINES: () = assert_unique_routines(&ROUTINES);
 
 /// The subsystems. Their order is that in which tasks get their states; they end in reverse.
 fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
+    let () = UNIQUE_NUMBERS;
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
     let all: [Arc<dyn Subsystem>; 8] = [

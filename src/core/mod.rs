@@ -79,6 +79,7 @@ pub(crate) use self::{
         ThreadState, //
     },
     task::{
+        ClaimedIds,
         DyldInfo,
         Task, //
     },

@@ -88,12 +88,6 @@ impl TrapRegistry {
         Ok(())
     }
 
-    /// Whether some subsystem answers `number`.
-    #[inline]
-    pub(crate) fn knows(&self, number: u32) -> bool {
-        matches!(self.entries.get(index(number)), Some(Some(_)))
-    }
-
     /// Runs trap `number`; one that nobody answers is `ENOSYS`.
     #[inline]
     pub(crate) fn dispatch(&self, context: &Context<'_>, number: u32, arg: usize) -> Outcome {

@@ -10,10 +10,7 @@ use super::{
     Task,
     TrapDescriptor, //
 };
-use crate::linux::{
-    debugfs::Report,
-    process::ProcessId, //
-};
+use crate::linux::debugfs::Report;
 use core::{
     any::Any,
     marker::PhantomData, //
@@ -31,8 +28,6 @@ use kernel::{
 
 /// What is known of a task when its subsystems make their state for it.
 pub(crate) struct Birth<'a> {
-    /// The process that the task is for.
-    pub(crate) process: &'a ProcessId,
     /// The task to inherit from: the parent after fork, the predecessor after exec.
     pub(crate) parent: Option<&'a Task>,
 }

@@ -99,10 +99,7 @@ impl Task {
     pub(super) fn new(mach: &Arc<Mach>, parent: Option<&Task>) -> Result<Arc<Self>> {
         let module = module_ref().ok_or(ENODEV)?;
         let process = ProcessId::current();
-        let birth = Birth {
-            process: &process,
-            parent,
-        };
+        let birth = Birth { parent };
         let mut states = KVec::with_capacity(mach.subsystems().len(), GFP_KERNEL_ACCOUNT)?;
         for subsystem in mach.subsystems() {
             states.push(subsystem.new_task(&birth)?, GFP_KERNEL_ACCOUNT)?;

@@ -137,9 +137,9 @@ impl<T> Fifo<T> {
     /// The oldest item, to be changed in place.
     #[inline]
     pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
+        let mut head = self.head?;
         // SAFETY: As in `front`; `&mut self` makes the access exclusive.
-        self.head
-            .map(|mut head| unsafe { &mut head.as_mut().value })
+        Some(unsafe { &mut head.as_mut().value })
     }
 
     /// Moves all items out.

@@ -136,7 +136,9 @@ impl<T: Send + Sync + 'static> PinnedDrop for ThreadTable<T> {
                 break;
             }
             // SAFETY: As in `remove_current`.
-            drop(unsafe { Arc::<T>::try_from_foreign(bindings::xa_erase(self.array.get(), index)) });
+            drop(unsafe {
+                Arc::<T>::try_from_foreign(bindings::xa_erase(self.array.get(), index))
+            });
         }
         // SAFETY: As above; frees what the array itself allocated.
         unsafe { bindings::xa_destroy(self.array.get()) };

@@ -56,10 +56,7 @@ unsafe impl Sync for WaitQueue {}
 
 impl WaitQueue {
     /// Makes an empty queue; `name` and `key` are for lockdep.
-    pub(crate) fn new(
-        name: &'static CStr,
-        key: Pin<&'static LockClassKey>,
-    ) -> impl PinInit<Self> {
+    pub(crate) fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: The slot is valid for the call; name and key live for ever.
             head <- Opaque::ffi_init(|slot| unsafe {
@@ -72,7 +69,11 @@ impl WaitQueue {
     ///
     /// Whoever makes `ready` true must do so before calling one of the wake functions. `ready` is
     /// called with the thread already marked as sleeping: it must not sleep.
-    pub(crate) fn wait(&self, deadline: Option<Deadline>, mut ready: impl FnMut() -> bool) -> Woken {
+    pub(crate) fn wait(
+        &self,
+        deadline: Option<Deadline>,
+        mut ready: impl FnMut() -> bool,
+    ) -> Woken {
         let entry = Opaque::<bindings::wait_queue_entry>::uninit();
         // SAFETY: `entry` is valid for writing and stays in place until `finish_wait`.
         unsafe { bindings::init_wait(entry.get()) };

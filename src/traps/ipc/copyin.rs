@@ -19,18 +19,17 @@ use super::{
         Right, //
     },
     set::PortSet,
-    space::{
-        Dropped,
-        Space, //
-    },
+    space::Space,
     table::{
         Object,
         Table, //
     },
+    transit, //
 };
 use crate::{
     abi::{
         msg::{
+            option,
             DescriptorHead,
             DescriptorType,
             Disposition,
@@ -92,17 +91,20 @@ fn check_complex(header: &MachMsgHeader, length: usize) -> KernResult {
 }
 
 /// Takes the rights of the header out of the space.
+///
+/// With `MACH_SEND_NOTIFY` among the `options`, a request to be told when a message can be sent to
+/// the destination is armed if one cannot be sent now.
 pub(super) fn header(
     space: &Space,
     header: &MachMsgHeader,
     message: &mut Message,
+    options: u32,
 ) -> KernResult {
     let bits = header.bits.masked();
-    let to_send =
-        |raw: u32| match Disposition::try_from(raw) {
-            Ok(Disposition::MoveReceive) | Err(_) => Err(SEND_INVALID_HEADER),
-            Ok(disposition) => Ok(disposition),
-        };
+    let to_send = |raw: u32| match Disposition::try_from(raw) {
+        Ok(Disposition::MoveReceive) | Err(_) => Err(SEND_INVALID_HEADER),
+        Ok(disposition) => Ok(disposition),
+    };
     let remote = to_send(bits.remote())?;
     let local = match bits.local() {
         0 if header.local_port == PortName::NULL => None,
@@ -114,19 +116,21 @@ pub(super) fn header(
     check_voucher(bits.voucher(), header.voucher_port)?;
 
     let reply = match local {
-        Some(disposition) if header.local_port.is_valid() => {
-            Some((header.local_port, disposition))
-        }
+        Some(disposition) if header.local_port.is_valid() => Some((header.local_port, disposition)),
         _ => None,
     };
-    let (destination, taken_reply, dropped) = space
-        .with(|table| take_header(table, header.remote_port, remote, reply))
+    let (destination, taken_reply) = space
+        .with(|table| {
+            if options & option::MACH_SEND_NOTIFY != 0 {
+                arm(table, header.remote_port);
+            }
+            take_header(table, header.remote_port, remote, reply)
+        })
         .map_err(|error| match error {
             // The space is dead.
             KernError::INVALID_TASK => SEND_INVALID_DEST,
             error => error,
         })?;
-    drop(dropped);
 
     message.destination = HeaderRight {
         right: destination,
@@ -153,7 +157,22 @@ fn check_voucher(disposition: u32, name: PortName) -> KernResult {
     valid.then_some(()).ok_or(SEND_INVALID_VOUCHER)
 }
 
-type TakenHeader = (Right, Option<Right>, [Dropped; 2]);
+/// Arms the request about `name` if the queue of its port is full.
+fn arm(table: &mut Table, name: PortName) {
+    let subject = table.subject(name);
+    let Some(entry) = table.lookup(name) else {
+        return;
+    };
+    if let (Some(id), Some(port)) = (entry.request, entry.object.port()) {
+        port.with(|state| {
+            if state.is_full() {
+                state.requests.arm(id, subject);
+            }
+        });
+    }
+}
+
+type TakenHeader = (Right, Option<Right>);
 
 /// Takes destination and reply right, both or none. The table is locked.
 fn take_header(
@@ -164,22 +183,18 @@ fn take_header(
 ) -> KernResult<TakenHeader> {
     // A dead destination is none; a reply port may be dead. A send-once right is taken as it is:
     // if its port has died the message goes nowhere, and that is a success.
-    let first = match remote {
-        Disposition::MoveSendOnce => Dropped::default(),
-        _ => table.refresh(destination),
-    };
+    if remote != Disposition::MoveSendOnce {
+        table.refresh(destination);
+    }
     table
         .check_copyin(destination, remote, false)
         .map_err(|_| SEND_INVALID_DEST)?;
     let Some((reply, local)) = reply else {
-        let (right, second) = take_destination(table, destination, remote)?;
-        return Ok((right, None, [first, second]));
+        return Ok((take_destination(table, destination, remote)?, None));
     };
-    let refreshed = if reply == destination {
-        Dropped::default()
-    } else {
-        table.refresh(reply)
-    };
+    if reply != destination {
+        table.refresh(reply);
+    }
     table
         .check_copyin(reply, local, true)
         .map_err(|_| SEND_INVALID_REPLY)?;
@@ -189,16 +204,18 @@ fn take_header(
 
     // A right that moves away is taken last, so that one that is copied finds it.
     let moves = |disposition| {
-        matches!(disposition, Disposition::MoveSend | Disposition::MoveSendOnce)
+        matches!(
+            disposition,
+            Disposition::MoveSend | Disposition::MoveSendOnce
+        )
     };
     if moves(remote) && !moves(local) {
-        let (reply, _) = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
-        let (right, _) = take_destination(table, destination, remote)?;
-        Ok((right, Some(reply), [first, refreshed]))
+        let reply = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
+        Ok((take_destination(table, destination, remote)?, Some(reply)))
     } else {
-        let (right, _) = take_destination(table, destination, remote)?;
-        let (reply, _) = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
-        Ok((right, Some(reply), [first, refreshed]))
+        let right = take_destination(table, destination, remote)?;
+        let reply = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
+        Ok((right, Some(reply)))
     }
 }
 
@@ -218,15 +235,12 @@ fn take_destination(
     table: &mut Table,
     name: PortName,
     disposition: Disposition,
-) -> KernResult<(Right, Dropped)> {
+) -> KernResult<Right> {
     if disposition == Disposition::MoveSendOnce {
         return match table.remove(name) {
-            Some(Object::SendOnce(right)) => Ok((Right::SendOnce(right), Dropped::default())),
-            object => {
-                // `check_copyin` has seen a send-once right there, and the table is locked.
-                drop(object);
-                Err(SEND_INVALID_DEST)
-            }
+            Some(Object::SendOnce(right)) => Ok(Right::SendOnce(right)),
+            // `check_copyin` has seen a send-once right there, and the table is locked.
+            _ => Err(SEND_INVALID_DEST),
         };
     }
     table
@@ -276,8 +290,7 @@ pub(super) fn body(space: &Space, message: &mut Message) -> KernResult {
         };
         let destination = message.destination.right.port();
         if let (Right::Receive(right), Some(destination)) = (&right, destination) {
-            let host = space.special.host();
-            message.circular |= !host.begin_transit(right.port(), destination);
+            message.circular |= !transit::begin(right.port(), destination);
         }
         let carried = Carried {
             offset,

@@ -108,7 +108,11 @@ pub(super) fn receive(
     let outcome = body(space, message);
     let bits = MsgBits::new(remote, local, None);
     let header = MachMsgHeader {
-        bits: if message.complex { bits.complex() } else { bits },
+        bits: if message.complex {
+            bits.complex()
+        } else {
+            bits
+        },
         size: message.size(),
         remote_port,
         local_port,
@@ -132,13 +136,12 @@ pub(super) fn receive(
 /// Takes back what was entered in the space under `name` for a message that its owner never saw.
 #[cold]
 fn withdraw(space: &Space, name: PortName, received_as: Option<Disposition>) {
-    let dropped = space.with(|table| match received_as {
+    // An error means that there is nothing to take back: no right, or a name that another thread
+    // has guessed and dropped.
+    let _ = space.with(|table| match received_as {
         Some(Disposition::MoveReceive) => table.mod_refs(name, RightKind::Receive, -1),
         _ => table.deallocate(name),
     });
-    // An error means that there is nothing to take back: no right, or a name that another thread
-    // has guessed and dropped.
-    drop(dropped);
 }
 
 /// As [`withdraw`], for all rights of the body.
@@ -264,7 +267,11 @@ pub(super) fn too_large_kept(
 /// space, perhaps under other names, and the dispositions say how to send them again.
 ///
 /// Returns bits for the error code if something could not be given back.
-pub(super) fn give_back(space: &Space, message: &mut Message, address: UserAddr) -> KernResult<i32> {
+pub(super) fn give_back(
+    space: &Space,
+    message: &mut Message,
+    address: UserAddr,
+) -> KernResult<i32> {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
     let mut missing = 0;
@@ -281,7 +288,11 @@ pub(super) fn give_back(space: &Space, message: &mut Message, address: UserAddr)
         missing = MACH_MSG_IPC_SPACE;
     }
     let header = MachMsgHeader {
-        bits: if message.complex { bits.complex() } else { bits },
+        bits: if message.complex {
+            bits.complex()
+        } else {
+            bits
+        },
         size: message.size(),
         remote_port,
         local_port,

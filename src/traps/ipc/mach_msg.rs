@@ -19,7 +19,8 @@ use crate::{
     abi::{
         args::MachMsgOverwriteArgs,
         msg::option,
-        nr, //
+        nr,
+        PortName, //
     },
     core::{
         Context,
@@ -49,6 +50,7 @@ fn mach_msg_overwrite(context: &Context<'_>, args: MachMsgOverwriteArgs) -> Kern
         let what = Send {
             address: args.msg,
             size: args.send_size,
+            options,
             patience: Patience::new(options, option::MACH_SEND_TIMEOUT, args.timeout),
         };
         send(context, space, thread, &what)?;
@@ -60,6 +62,7 @@ fn mach_msg_overwrite(context: &Context<'_>, args: MachMsgOverwriteArgs) -> Kern
             address: if address.is_null() { args.msg } else { address },
             size: args.recv_size,
             options,
+            notify: PortName(args.notify),
             patience: Patience::new(options, option::MACH_RCV_TIMEOUT, args.timeout),
         };
         receive(context, space, thread, &what)?;

@@ -8,8 +8,7 @@
 
 use super::right::{
     Right,
-    SendOnceRight,
-    SendRight, //
+    SendOnceRight, //
 };
 use crate::{
     abi::{
@@ -48,6 +47,8 @@ const INLINE: usize = 392;
 const INLINE_MESSAGE: usize = INLINE - TRAILER_SIZE_MAX;
 
 /// The bytes of a message.
+// Most messages are small, and a second allocation is what the size is meant to avoid.
+#[allow(clippy::large_enum_variant)]
 enum Bytes {
     Inline([u8; INLINE]),
     Heap(KVVec<u8>),
@@ -93,14 +94,6 @@ impl HeaderRight {
         right: Right::Null,
         received_as: None,
     };
-
-    /// A send right.
-    pub(super) fn send(right: SendRight) -> Self {
-        Self {
-            right: Right::Send(right),
-            received_as: Some(Disposition::MoveSend),
-        }
-    }
 
     /// A send-once right.
     pub(super) fn send_once(right: SendOnceRight) -> Self {
@@ -226,7 +219,11 @@ impl Message {
     }
 
     /// Writes a value at `offset`; one that does not fit is not written.
-    pub(super) fn write_at<T: IntoBytes + zerocopy::Immutable>(&mut self, offset: usize, value: &T) {
+    pub(super) fn write_at<T: IntoBytes + zerocopy::Immutable>(
+        &mut self,
+        offset: usize,
+        value: &T,
+    ) {
         if let Some(bytes) = self.bytes_mut().get_mut(offset..) {
             // All offsets were checked when the message was taken in.
             let _ = value.write_to_prefix(bytes);

@@ -15,13 +15,14 @@
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply` | how kernel objects are asked and answer |
 //! | `special_routines` | the routines of IPC |
-//! | `mach_msg`, `names_traps`, `self_ports` | the traps |
+//! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
+//! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
 //!
 //! # Locks
 //!
 //! From the outside in:
 //!
-//! 1. `Host::transit` (mutex): receive rights enter messages.
+//! 1. `Transit::lock` (mutex): receive rights enter messages.
 //! 2. `Space::table` (spinlock): one space at a time.
 //! 3. `Port::state` (spinlock): one port at a time.
 //! 4. `PortSet::state` (spinlock): one set at a time.
@@ -31,6 +32,7 @@
 //! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
 //! the one thing done under these locks that takes others, those of the scheduler.
 
+mod attributes;
 mod copyin;
 mod copyout;
 mod error;
@@ -44,6 +46,8 @@ mod port;
 mod receive;
 mod reply;
 mod request;
+mod request_traps;
+mod requests;
 mod right;
 mod routine;
 mod self_ports;
@@ -54,6 +58,7 @@ mod special;
 mod special_routines;
 mod table;
 mod thread;
+mod transit;
 mod waiter;
 
 // What is here is the interface for subsystems; not every part has a user in every build.
@@ -129,8 +134,13 @@ static SPACE: StateKey<Space> = StateKey::new();
 static THREAD: StateKey<ThreadIpc> = StateKey::new();
 
 /// The traps of this subsystem, file by file.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 3] =
-    [mach_msg::TRAPS, names_traps::TRAPS, self_ports::TRAPS];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
+    mach_msg::TRAPS,
+    names_traps::TRAPS,
+    attributes::TRAPS,
+    request_traps::TRAPS,
+    self_ports::TRAPS,
+];
 
 /// The routines of this subsystem, file by file.
 const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [special_routines::ROUTINES];
@@ -186,7 +196,7 @@ impl Subsystem for Ipc {
     }
 
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
-        Ok(Some(Arc::new(ThreadIpc::new()?, GFP_KERNEL_ACCOUNT)?))
+        Ok(Some(ThreadIpc::new()?))
     }
 
     fn shutdown(&self) {

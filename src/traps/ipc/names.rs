@@ -5,19 +5,23 @@
 //!
 //! Source of the behaviour: XNU osfmk/ipc/ipc_right.c; ABI traps §5.4, §5.5 and §5.8.
 //!
-//! Locks: all functions run with `Space::table` held, see [`super`].
+//! Locks: all functions run with `Space::table` held, see [`super`]. What they drop is given to
+//! [`Table::discard`], to be dropped after that.
 
 use super::{
     right::{
+        NamedReceive,
+        ReceiveRight,
         Right,
         SendOnceRight,
         SendRight, //
     },
-    space::Dropped,
     table::{
+        Garbage,
         Object,
         Table, //
     },
+    Port, //
 };
 use crate::{
     abi::{
@@ -33,19 +37,34 @@ use crate::{
         KernResult, //
     },
 };
+use kernel::sync::Arc;
 
 impl Table {
-    /// Turns a right whose port has died into a dead name. Returns what it was.
-    pub(super) fn refresh(&mut self, name: PortName) -> Dropped {
-        let died = match self.lookup(name).map(|entry| &entry.object) {
-            Some(Object::Send(right)) => !right.port().is_alive(),
-            Some(Object::SendOnce(right)) => !right.port().is_some_and(|port| port.is_alive()),
-            _ => false,
+    /// Turns a right whose port has died into a dead name. An open request about it gives the name
+    /// one more user reference, which belongs to the notification.
+    pub(super) fn refresh(&mut self, name: PortName) {
+        let subject = self.subject(name);
+        let Some(entry) = self.lookup(name) else {
+            return;
         };
-        if died {
-            Dropped::object(self.replace(name, Object::Dead))
-        } else {
-            Dropped::default()
+        let port = match &entry.object {
+            Object::Send(right) => right.port(),
+            Object::SendOnce(right) => match right.port() {
+                Some(port) => port,
+                None => return,
+            },
+            _ => return,
+        };
+        if port.is_alive() {
+            return;
+        }
+        let request = entry.request.take();
+        let open = |id| port.with(|state| state.requests.is_open(id, subject));
+        if request.is_some_and(open) {
+            entry.add_uref();
+        }
+        if let Some(object) = self.replace(name, Object::Dead) {
+            self.discard(Garbage::Object(object));
         }
     }
 
@@ -61,71 +80,66 @@ impl Table {
             return Err(KernError::INVALID_CAPABILITY);
         }
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
-        let matches = match (&entry.object, disposition.carries()) {
-            (Object::Send(_), RightKind::Send) => matches!(
-                disposition,
-                Disposition::MoveSend | Disposition::CopySend
-            ),
-            (Object::Receive(..), RightKind::Receive) => true,
-            (Object::Receive(_, send), RightKind::Send) => {
-                disposition == Disposition::MakeSend || send.is_some()
-            }
-            (Object::Receive(..), RightKind::SendOnce) => {
-                disposition == Disposition::MakeSendOnce
-            }
-            (Object::SendOnce(_), RightKind::SendOnce) => {
-                disposition == Disposition::MoveSendOnce
-            }
-            (Object::Dead, _) => {
+        let takes = |allowed: &[Disposition]| allowed.contains(&disposition);
+        let matches = match &entry.object {
+            Object::Send(_) => takes(&[Disposition::MoveSend, Disposition::CopySend]),
+            Object::Receive(rights) => match disposition.carries() {
+                RightKind::Send => disposition == Disposition::MakeSend || rights.has_send(),
+                RightKind::SendOnce => disposition == Disposition::MakeSendOnce,
+                _ => true,
+            },
+            Object::SendOnce(_) => takes(&[Disposition::MoveSendOnce]),
+            Object::Dead => {
                 dead_allowed
-                    && matches!(
-                        disposition,
-                        Disposition::MoveSend | Disposition::CopySend | Disposition::MoveSendOnce
-                    )
+                    && takes(&[
+                        Disposition::MoveSend,
+                        Disposition::CopySend,
+                        Disposition::MoveSendOnce,
+                    ])
             }
-            _ => false,
+            Object::Set(_) | Object::Free { .. } => false,
         };
         matches.then_some(()).ok_or(KernError::INVALID_RIGHT)
     }
 
-    /// Takes a right out of the table. `KERN_INVALID_CAPABILITY` for null and dead names,
-    /// `KERN_INVALID_NAME`, `KERN_INVALID_RIGHT`; nothing is changed then.
+    /// Takes a right out of the table. `KERN_INVALID_CAPABILITY` for null and dead names and for a
+    /// receive right that must not move, `KERN_INVALID_NAME`, `KERN_INVALID_RIGHT`; nothing is
+    /// changed then.
     ///
-    /// A moved receive right leaves its port without receiver; the caller takes it out of its sets
-    /// and tells the waiting receivers, see [`super::set::PortSet::leave`].
-    pub(super) fn copyin(
-        &mut self,
-        name: PortName,
-        disposition: Disposition,
-    ) -> KernResult<(Right, Dropped)> {
-        let dropped = self.refresh(name);
+    /// A moved receive right leaves its port without receiver; the caller takes it out of its
+    /// sets, see [`super::set::PortSet::leave`].
+    pub(super) fn copyin(&mut self, name: PortName, disposition: Disposition) -> KernResult<Right> {
+        self.refresh(name);
         self.check_copyin(name, disposition, true)?;
-        let right = match disposition {
-            Disposition::MakeSend | Disposition::MakeSendOnce => self.make(name, disposition)?,
-            Disposition::CopySend => self.copy_send(name)?,
-            Disposition::MoveSend => self.move_send(name)?,
-            Disposition::MoveSendOnce => self.move_send_once(name)?,
-            Disposition::MoveReceive => self.move_receive(name)?,
-        };
-        Ok((right, dropped))
+        match disposition {
+            Disposition::MakeSend | Disposition::MakeSendOnce => self.make(name, disposition),
+            Disposition::CopySend => self.copy_send(name),
+            Disposition::MoveSend => self.move_send(name),
+            Disposition::MoveSendOnce => self.move_send_once(name),
+            Disposition::MoveReceive => self.move_receive(name),
+        }
     }
 
     fn make(&mut self, name: PortName, disposition: Disposition) -> KernResult<Right> {
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
-        let Object::Receive(right, _) = &entry.object else {
+        let Object::Receive(rights) = &entry.object else {
             return Err(KernError::INVALID_RIGHT);
         };
         Ok(if disposition == Disposition::MakeSend {
-            Right::Send(SendRight::make(right.port()))
+            Right::Send(SendRight::make(rights.port()))
         } else {
-            Right::SendOnce(SendOnceRight::make(right.port()))
+            Right::SendOnce(SendOnceRight::make(rights.port()))
         })
     }
 
     fn copy_send(&mut self, name: PortName) -> KernResult<Right> {
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
         match &entry.object {
-            Object::Send(right) | Object::Receive(_, Some(right)) => Ok(Right::Send(right.copy())),
+            Object::Send(right) => Ok(Right::Send(right.copy())),
+            Object::Receive(rights) => rights
+                .copy_send()
+                .map(Right::Send)
+                .ok_or(KernError::INVALID_RIGHT),
             Object::Dead => Ok(Right::Dead),
             _ => Err(KernError::INVALID_RIGHT),
         }
@@ -140,9 +154,12 @@ impl Table {
             return self.copy_send(name);
         }
         match &mut entry.object {
-            Object::Receive(_, send @ Some(_)) => {
+            Object::Receive(rights) => {
                 entry.urefs = 0;
-                send.take().map(Right::Send).ok_or(KernError::INVALID_RIGHT)
+                rights
+                    .take_send()
+                    .map(Right::Send)
+                    .ok_or(KernError::INVALID_RIGHT)
             }
             Object::Send(_) | Object::Dead => match self.remove(name) {
                 Some(Object::Send(right)) => Ok(Right::Send(right)),
@@ -166,14 +183,14 @@ impl Table {
 
     fn move_receive(&mut self, name: PortName) -> KernResult<Right> {
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
-        let Object::Receive(right, _) = &entry.object else {
+        let Object::Receive(rights) = &entry.object else {
             return Err(KernError::INVALID_RIGHT);
         };
-        if right.port().is_kernel() {
+        let port = rights.port();
+        if port.is_kernel() {
             return Err(KernError::INVALID_CAPABILITY);
         }
-        let port = right.port();
-        port.with(|state| state.depart(&port.make_send_count));
+        port.with(|state| state.depart(&port.make_send_count))?;
         match self.take_receive(name) {
             Some(right) => Ok(Right::Receive(right)),
             None => Err(KernError::INVALID_RIGHT),
@@ -181,165 +198,215 @@ impl Table {
     }
 
     /// Takes the receive right out; a send right under the same name stays.
-    fn take_receive(&mut self, name: PortName) -> Option<super::right::ReceiveRight> {
+    fn take_receive(&mut self, name: PortName) -> Option<ReceiveRight> {
         let entry = self.lookup(name)?;
-        let object = match &mut entry.object {
-            Object::Receive(_, send) => match send.take() {
-                Some(send) => self.replace(name, Object::Send(send)),
-                None => self.remove(name),
-            },
-            _ => None,
+        let Object::Receive(rights) = &mut entry.object else {
+            return None;
         };
-        match object {
-            Some(Object::Receive(right, _)) => Some(right),
-            _ => None,
+        let right = rights.take_receive();
+        // What is left of the entry's rights is empty, so dropping it under the lock does nothing.
+        match rights.take_send() {
+            Some(send) => drop(self.replace(name, Object::Send(send))),
+            None => drop(self.remove(name)),
         }
+        right
     }
 
     /// Drops one user reference (`mach_port_deallocate`). Null and dead names are fine.
-    pub(super) fn deallocate(&mut self, name: PortName) -> KernResult<Dropped> {
+    pub(super) fn deallocate(&mut self, name: PortName) -> KernResult {
         if !name.is_valid() {
-            return Ok(Dropped::default());
+            return Ok(());
         }
-        let refreshed = self.refresh(name);
+        self.refresh(name);
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
-        let mut dropped = match &entry.object {
-            Object::Send(_) | Object::Receive(_, Some(_)) | Object::Dead => {
-                self.drop_urefs(name, 1)?
-            }
-            Object::SendOnce(_) => Dropped::object(self.remove(name)),
-            _ => return Err(KernError::INVALID_RIGHT),
-        };
-        // One of the two is empty: a refreshed right is a dead name, which holds nothing.
-        if dropped.object.is_none() || matches!(dropped.object, Some(Object::Dead)) {
-            dropped.object = refreshed.object;
+        match &entry.object {
+            Object::Send(_) | Object::Dead => self.drop_urefs(name, 1),
+            Object::Receive(rights) if rights.has_send() => self.drop_urefs(name, 1),
+            Object::SendOnce(_) => self.discard_entry(name),
+            _ => Err(KernError::INVALID_RIGHT),
         }
-        Ok(dropped)
+    }
+
+    /// Removes the entry and drops what it has.
+    fn discard_entry(&mut self, name: PortName) -> KernResult {
+        let object = self.remove(name).ok_or(KernError::INVALID_NAME)?;
+        self.discard(Garbage::Object(object));
+        Ok(())
     }
 
     /// Drops `count` user references of a send right or dead name, and the right with the last
     /// one. `KERN_INVALID_VALUE` when there are fewer. A count at its maximum stays.
-    fn drop_urefs(&mut self, name: PortName, count: u16) -> KernResult<Dropped> {
+    fn drop_urefs(&mut self, name: PortName, count: u16) -> KernResult {
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
         if entry.is_pegged() && count != u16::MAX {
-            return Ok(Dropped::default());
+            return Ok(());
         }
         let left = entry
             .urefs
             .checked_sub(count)
             .ok_or(KernError::INVALID_VALUE)?;
-        entry.urefs = left;
         if left > 0 {
-            return Ok(Dropped::default());
+            entry.urefs = left;
+            return Ok(());
         }
-        if let Object::Receive(_, send) = &mut entry.object {
-            return Ok(Dropped::send(send.take()));
+        let Object::Receive(rights) = &mut entry.object else {
+            return self.discard_entry(name);
+        };
+        entry.urefs = 0;
+        if let Some(send) = rights.take_send() {
+            self.discard(Garbage::Send(send));
         }
-        Ok(Dropped::object(self.remove(name)))
+        Ok(())
     }
 
     /// Drops all rights under `name` (`mach_port_destroy`). Null and dead names are fine.
-    pub(super) fn destroy(&mut self, name: PortName) -> KernResult<Dropped> {
+    /// `KERN_INVALID_RIGHT` for a guarded receive right, which stays.
+    pub(super) fn destroy(&mut self, name: PortName) -> KernResult {
         if !name.is_valid() {
-            return Ok(Dropped::default());
+            return Ok(());
         }
-        // Dropping a receive right's entry drops the send right after it, as two fields.
-        self.remove(name)
-            .map(|object| Dropped::object(Some(object)))
-            .ok_or(KernError::INVALID_NAME)
+        self.refresh(name);
+        let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
+        if let Object::Receive(rights) = &entry.object {
+            check_unguarded(rights)?;
+        }
+        self.discard_entry(name)
     }
 
     /// Changes the number of user references (`mach_port_mod_refs`).
-    pub(super) fn mod_refs(
-        &mut self,
-        name: PortName,
-        kind: RightKind,
-        delta: i32,
-    ) -> KernResult<Dropped> {
+    pub(super) fn mod_refs(&mut self, name: PortName, kind: RightKind, delta: i32) -> KernResult {
         if !name.is_valid() {
             return match kind {
-                RightKind::Send | RightKind::SendOnce => Ok(Dropped::default()),
+                RightKind::Send | RightKind::SendOnce => Ok(()),
                 _ => Err(KernError::INVALID_NAME),
             };
         }
+        // A right whose port has died counts as a dead name from here on.
+        self.refresh(name);
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
         match (kind, &entry.object) {
             (RightKind::PortSet, Object::Set(_)) => self.drop_single(name, delta),
-            (RightKind::Receive, Object::Receive(..)) => self.drop_receive(name, delta),
-            (RightKind::SendOnce, Object::SendOnce(right)) => {
-                if right.port().is_some_and(|port| port.is_alive()) {
-                    self.drop_single(name, delta)
-                } else {
-                    self.died(name)
-                }
+            (RightKind::SendOnce, Object::SendOnce(_)) => self.drop_single(name, delta),
+            (RightKind::Receive, Object::Receive(_)) => match delta {
+                0 => Ok(()),
+                -1 => self.drop_receive(name),
+                _ => Err(KernError::INVALID_VALUE),
+            },
+            (RightKind::Send, Object::Send(_)) => self.change_urefs(name, delta),
+            (RightKind::Send, Object::Receive(rights)) if rights.has_send() => {
+                self.change_urefs(name, delta)
             }
-            (RightKind::Send, Object::Send(right)) => {
-                if right.port().is_alive() {
-                    self.change_urefs(name, delta)
-                } else {
-                    self.died(name)
-                }
-            }
-            (RightKind::Send, Object::Receive(_, Some(_))) => self.change_urefs(name, delta),
             (RightKind::DeadName, Object::Dead) => self.change_urefs(name, delta),
-            (RightKind::DeadName, Object::Send(_) | Object::SendOnce(_)) => {
-                let refreshed = self.refresh(name);
-                if refreshed.object.is_none() {
-                    return Err(KernError::INVALID_RIGHT);
-                }
-                // What is left is a dead name, whose references hold nothing.
-                self.change_urefs(name, delta).map(|_| refreshed)
-            }
             _ => Err(KernError::INVALID_RIGHT),
         }
     }
 
-    /// The right under `name` was asked for, and its port has died: it becomes a dead name. What
-    /// the entry had is given out by way of the error's caller, who sees no right.
-    fn died(&mut self, name: PortName) -> KernResult<Dropped> {
-        // A right to a dead port does nothing when it is dropped, so dropping it here, with the
-        // lock held, is harmless.
-        drop(self.refresh(name));
-        Err(KernError::INVALID_RIGHT)
-    }
-
-    fn drop_single(&mut self, name: PortName, delta: i32) -> KernResult<Dropped> {
+    fn drop_single(&mut self, name: PortName, delta: i32) -> KernResult {
         match delta {
-            0 => Ok(Dropped::default()),
-            -1 => Ok(Dropped::object(self.remove(name))),
+            0 => Ok(()),
+            -1 => self.discard_entry(name),
             _ => Err(KernError::INVALID_VALUE),
         }
     }
 
-    fn drop_receive(&mut self, name: PortName, delta: i32) -> KernResult<Dropped> {
-        match delta {
-            0 => return Ok(Dropped::default()),
-            -1 => (),
-            _ => return Err(KernError::INVALID_VALUE),
+    /// Drops the receive right. `KERN_INVALID_RIGHT` for a guarded one.
+    fn drop_receive(&mut self, name: PortName) -> KernResult {
+        let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
+        match &entry.object {
+            Object::Receive(rights) => check_unguarded(rights)?,
+            _ => return Err(KernError::INVALID_RIGHT),
+        }
+        self.discard_receive(name)
+    }
+
+    /// Drops the receive right, guarded or not. A send right under the same name becomes a dead
+    /// name with as many references, as the port dies; one more if a request about it is open. If
+    /// the port lives on because somebody asked to get the right, the send right stays.
+    fn discard_receive(&mut self, name: PortName) -> KernResult {
+        let subject = self.subject(name);
+        let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
+        let Object::Receive(rights) = &entry.object else {
+            return Err(KernError::INVALID_RIGHT);
+        };
+        if !rights.has_send() {
+            return self.discard_entry(name);
+        }
+        let request = entry.request;
+        let (lives_on, open) = rights.port().with(|state| {
+            let open = request.is_some_and(|id| state.requests.is_open(id, subject));
+            (state.port_destroyed.is_some(), open)
+        });
+        if lives_on {
+            if let Some(right) = self.take_receive(name) {
+                let rights = NamedReceive::new(right);
+                self.discard(Garbage::Object(Object::Receive(rights)));
+            }
+            return Ok(());
+        }
+        if open {
+            entry.add_uref();
+        }
+        entry.request = None;
+        if let Some(object) = self.replace(name, Object::Dead) {
+            self.discard(Garbage::Object(object));
+        }
+        Ok(())
+    }
+
+    /// Drops the receive right and `send_urefs` references of the send right under the same name
+    /// (`mach_port_destruct`), if `guard` is right.
+    pub(super) fn destruct(&mut self, name: PortName, srdelta: i32, guard: u64) -> KernResult {
+        if !name.is_valid() {
+            return Err(KernError::INVALID_NAME);
         }
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
-        let has_send = matches!(&entry.object, Object::Receive(_, Some(_)));
-        // The port dies with the right, so what is left of a send right is a dead name with as
-        // many references.
-        let object = if has_send {
-            self.replace(name, Object::Dead)
-        } else {
-            self.remove(name)
+        let Object::Receive(rights) = &entry.object else {
+            return Err(KernError::INVALID_RIGHT);
         };
-        Ok(Dropped::object(object))
+        if srdelta != 0 && !rights.has_send() {
+            return Err(KernError::INVALID_RIGHT);
+        }
+        if srdelta > 0 {
+            return Err(KernError::INVALID_VALUE);
+        }
+        let wrong = rights
+            .port()
+            .with(|state| state.guard.is_some() && state.context != guard);
+        if wrong {
+            return Err(KernError::INVALID_ARGUMENT);
+        }
+        if srdelta != 0 {
+            self.change_urefs(name, srdelta)?;
+        }
+        self.discard_receive(name)
     }
 
     /// Adds `delta` to the user references of a send right or dead name.
-    fn change_urefs(&mut self, name: PortName, delta: i32) -> KernResult<Dropped> {
-        let amount =
-            u16::try_from(delta.unsigned_abs()).map_err(|_| KernError::INVALID_VALUE)?;
+    fn change_urefs(&mut self, name: PortName, delta: i32) -> KernResult {
+        let amount = u16::try_from(delta.unsigned_abs()).map_err(|_| KernError::INVALID_VALUE)?;
         if delta < 0 {
             return self.drop_urefs(name, amount);
         }
         let entry = self.lookup(name).ok_or(KernError::INVALID_NAME)?;
         entry.urefs = entry.urefs.saturating_add(amount);
-        Ok(Dropped::default())
+        Ok(())
     }
+
+    /// The port whose receive right `name` is. `KERN_INVALID_NAME`, `KERN_INVALID_RIGHT`.
+    pub(super) fn receive_port(&mut self, name: PortName) -> KernResult<Arc<Port>> {
+        match &self.lookup(name).ok_or(KernError::INVALID_NAME)?.object {
+            Object::Receive(rights) => Ok(rights.port().clone()),
+            _ => Err(KernError::INVALID_RIGHT),
+        }
+    }
+}
+
+/// `KERN_INVALID_RIGHT` for a guarded port.
+fn check_unguarded(rights: &NamedReceive) -> KernResult {
+    if rights.port().with(|state| state.guard.is_some()) {
+        return Err(KernError::INVALID_RIGHT);
+    }
+    Ok(())
 }
 
 const _: () = assert!(MACH_PORT_UREFS_MAX == u16::MAX as u32);

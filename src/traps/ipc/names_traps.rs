@@ -8,7 +8,10 @@
 use super::{
     error::SEND_INVALID_DEST,
     port::Port,
-    right::Right,
+    right::{
+        ReceiveRight,
+        Right, //
+    },
     set::PortSet,
     space::Space,
     table::Object,
@@ -32,6 +35,7 @@ use crate::{
         port::{
             Right as RightKind,
             MACH_PORT_TYPE_DEAD_NAME,
+            MACH_PORT_TYPE_DNREQUEST,
             MACH_PORT_TYPE_PORT_SET,
             MACH_PORT_TYPE_RECEIVE,
             MACH_PORT_TYPE_SEND,
@@ -68,12 +72,12 @@ pub(super) const TRAPS: &[TrapDescriptor] = traps![
 ];
 
 /// The caller's space.
-fn own_space<'a>(context: &Context<'a>) -> KernResult<&'a Space> {
+pub(super) fn own_space<'a>(context: &Context<'a>) -> KernResult<&'a Space> {
     SPACE.of_task(context.task()).ok_or(KernError::FAILURE)
 }
 
 /// The space of `task`, which must be the caller itself.
-fn target_space<'a>(context: &Context<'a>, task: PortName) -> KernResult<&'a Space> {
+pub(super) fn target_space<'a>(context: &Context<'a>, task: PortName) -> KernResult<&'a Space> {
     let space = own_space(context)?;
     if space.is_self(task) {
         Ok(space)
@@ -91,8 +95,12 @@ fn mach_reply_port(context: &Context<'_>) -> PortName {
 }
 
 fn new_port(space: &Space) -> KernResult<PortName> {
-    let right = Port::with_receive_right().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
-    space.insert_receive(right)
+    space.insert_receive(new_receive_right()?)
+}
+
+/// Makes a port.
+pub(super) fn new_receive_right() -> KernResult<ReceiveRight> {
+    Port::with_receive_right().map_err(|_| KernError::RESOURCE_SHORTAGE)
 }
 
 /// Makes a port, a port set or a dead name. If the name cannot be written to the caller's memory
@@ -103,16 +111,15 @@ fn mach_port_allocate(context: &Context<'_>, args: MachPortAllocateArgs) -> Kern
     let name = match RightKind::try_from(args.right_type) {
         Ok(RightKind::Receive) => new_port(space)?,
         Ok(RightKind::PortSet) => {
-            let set = PortSet::new().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+            let set = PortSet::with_right().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
             insert(space, Object::Set(set))?
         }
         Ok(RightKind::DeadName) => insert(space, Object::Dead)?,
         _ => return Err(KernError::INVALID_VALUE),
     };
     user::write(args.out_right_name, &name).map_err(|fault| {
-        if let Ok(dropped) = space.with(|table| table.destroy(name)) {
-            drop(dropped);
-        }
+        // Another thread may have dropped it already.
+        let _ = space.with(|table| table.destroy(name));
         fault.into()
     })
 }
@@ -133,18 +140,14 @@ fn insert(space: &Space, object: Object) -> KernResult<PortName> {
 #[trap(nr::MACH_PORT_DEALLOCATE)]
 fn mach_port_deallocate(context: &Context<'_>, args: MachPortDeallocateArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    space
-        .with(|table| table.deallocate(args.port_right_name))
-        .map(drop)
+    space.with(|table| table.deallocate(args.port_right_name))
 }
 
 /// Drops all rights under a name.
 #[trap(nr::MACH_PORT_DESTROY)]
 fn mach_port_destroy(context: &Context<'_>, args: MachPortDestroyArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    space
-        .with(|table| table.destroy(args.port_right_name))
-        .map(drop)
+    space.with(|table| table.destroy(args.port_right_name))
 }
 
 /// Changes the number of user references of a right.
@@ -152,9 +155,7 @@ fn mach_port_destroy(context: &Context<'_>, args: MachPortDestroyArgs) -> KernRe
 fn mach_port_mod_refs(context: &Context<'_>, args: MachPortModRefsArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
     let kind = RightKind::try_from(args.right_type).map_err(|_| KernError::INVALID_VALUE)?;
-    space
-        .with(|table| table.mod_refs(args.port_right_name, kind, args.delta))
-        .map(drop)
+    space.with(|table| table.mod_refs(args.port_right_name, kind, args.delta))
 }
 
 /// Enters a right that the caller has, or makes from one that it has, under a name of its choice.
@@ -203,12 +204,7 @@ fn check_set_names(names: [PortName; 2]) -> KernResult {
 
 /// The port whose receive right `member` is.
 fn member_port(space: &Space, member: PortName) -> KernResult<Arc<Port>> {
-    space.with(
-        |table| match &table.lookup(member).ok_or(KernError::INVALID_NAME)?.object {
-            Object::Receive(right, _) => Ok(right.port().clone()),
-            _ => Err(KernError::INVALID_RIGHT),
-        },
-    )
+    space.with(|table| table.receive_port(member))
 }
 
 /// The set that `set` denotes.
@@ -267,15 +263,15 @@ fn mach_port_type(context: &Context<'_>, args: MachPortTypeArgs) -> KernResult {
     let bits = match name {
         PortName::NULL => return Err(KernError::INVALID_NAME),
         PortName::DEAD => MACH_PORT_TYPE_DEAD_NAME,
-        name => {
-            let (bits, dropped) = space.with(|table| {
-                let dropped = table.refresh(name);
-                let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
-                Ok((type_bits(&entry.object), dropped))
-            })?;
-            drop(dropped);
-            bits
-        }
+        name => space.with(|table| {
+            table.refresh(name);
+            let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
+            let request = match entry.request {
+                Some(_) => MACH_PORT_TYPE_DNREQUEST,
+                None => 0,
+            };
+            Ok(type_bits(&entry.object) | request)
+        })?,
     };
     Ok(user::write(args.port_type_out, &bits)?)
 }
@@ -284,8 +280,10 @@ fn type_bits(object: &Object) -> u32 {
     match object {
         Object::Free { .. } => 0,
         Object::Send(_) => MACH_PORT_TYPE_SEND,
-        Object::Receive(_, None) => MACH_PORT_TYPE_RECEIVE,
-        Object::Receive(_, Some(_)) => MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_SEND,
+        Object::Receive(rights) if rights.has_send() => {
+            MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_SEND
+        }
+        Object::Receive(_) => MACH_PORT_TYPE_RECEIVE,
         Object::SendOnce(_) => MACH_PORT_TYPE_SEND_ONCE,
         Object::Set(_) => MACH_PORT_TYPE_PORT_SET,
         Object::Dead => MACH_PORT_TYPE_DEAD_NAME,

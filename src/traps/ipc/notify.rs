@@ -7,6 +7,7 @@
 
 use super::{
     message::{
+        Carried,
         HeaderRight,
         Message, //
     },
@@ -15,21 +16,29 @@ use super::{
         Posted, //
     },
     right::{
+        ReceiveRight,
         Right,
         SendOnceRight, //
     },
+    set::PortSet,
+    transit, //
 };
 use crate::{
     abi::{
         msg::{
             Disposition,
+            MachMsgBody,
             MachMsgHeader,
-            MsgBits, //
+            MsgBits,
+            PortDescriptor,
+            COMPLEX_MIN_SIZE, //
         },
         notify::{
             NdrRecord,
             NoSendersNotification,
             Notification,
+            PortDestroyedNotification,
+            PortNameNotification,
             SendOnceNotification, //
         },
         PortName, //
@@ -52,6 +61,72 @@ pub(super) fn send_once_unused(right: SendOnceRight) {
         header: header::<SendOnceNotification>(Notification::SendOnce),
     };
     send(right, Notification::SendOnce, &notification);
+}
+
+/// Tells that a name was deleted that `right` was to be told about.
+pub(super) fn port_deleted(right: SendOnceRight, name: PortName) {
+    about_name(right, Notification::PortDeleted, name);
+}
+
+/// Tells that the port of a name has died.
+pub(super) fn dead_name(right: SendOnceRight, name: PortName) {
+    about_name(right, Notification::DeadName, name);
+}
+
+/// Tells that a message can be sent to the port of a name.
+pub(super) fn send_possible(right: SendOnceRight, name: PortName) {
+    about_name(right, Notification::SendPossible, name);
+}
+
+fn about_name(right: SendOnceRight, notification: Notification, name: PortName) {
+    let body = PortNameNotification {
+        header: header::<PortNameNotification>(notification),
+        ndr: NdrRecord::NATIVE,
+        name,
+    };
+    send(right, notification, &body);
+}
+
+/// Sends a receive right that would have been dropped to whoever asked for it. If that fails the
+/// right is dropped after all.
+pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) {
+    let port = right.port().clone();
+    port.with(|state| state.lose_receiver(&port.make_send_count));
+    PortSet::remove_from_all(&port);
+    if !notify
+        .port()
+        .is_some_and(|destination| transit::begin(&port, destination))
+    {
+        return;
+    }
+    let mut header = header::<PortDestroyedNotification>(Notification::PortDestroyed);
+    header.bits = header.bits.complex();
+    let body = PortDestroyedNotification {
+        header,
+        body: MachMsgBody {
+            descriptor_count: 1,
+        },
+        // Written when the right has a name.
+        port: PortDescriptor {
+            name: PortName::NULL,
+            _pad: [0; 6],
+            disposition: 0,
+            kind: 0,
+        },
+    };
+    let Ok(mut message) = message(Notification::PortDestroyed, &body) else {
+        return notify.used();
+    };
+    message.complex = true;
+    let carried = Carried {
+        offset: COMPLEX_MIN_SIZE,
+        right: Right::Receive(right),
+        received_as: Disposition::MoveReceive,
+    };
+    if message.carried.push(carried, GFP_KERNEL).is_err() {
+        return notify.used();
+    }
+    send_message(HeaderRight::send_once(notify), message);
 }
 
 /// Tells that a port has no send rights any more.
@@ -78,13 +153,21 @@ fn header<T>(notification: Notification) -> MachMsgHeader {
 
 /// Sends `body` to `right`. Without memory for it the right is used up and nobody is told.
 fn send<T: IntoBytes + Immutable>(right: SendOnceRight, notification: Notification, body: &T) {
-    let Ok(mut message) = Message::new(size_of::<T>()) else {
-        pr_warn_once!("no memory for a notification\n");
-        return right.used();
-    };
+    match message(notification, body) {
+        Ok(message) => send_message(HeaderRight::send_once(right), message),
+        Err(_) => right.used(),
+    }
+}
+
+fn message<T: IntoBytes + Immutable>(
+    notification: Notification,
+    body: &T,
+) -> Result<KBox<Node<Message>>> {
+    let mut message = Message::new(size_of::<T>())
+        .inspect_err(|_| pr_warn_once!("no memory for a notification\n"))?;
     message.id = notification.id();
     message.write_at(0, body);
-    send_message(HeaderRight::send_once(right), message);
+    Ok(message)
 }
 
 /// Sends a message of the kernel's own to `destination`; it is dropped if that is dead.

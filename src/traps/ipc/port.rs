@@ -14,6 +14,7 @@ use super::{
         Message, //
     },
     notify,
+    requests::Requests,
     right::{
         ReceiveRight,
         SendOnceRight, //
@@ -38,6 +39,8 @@ use crate::{
         PortName, //
     },
     core::{
+        KernError,
+        KernResult,
         Live,
         ObjectCounter, //
     },
@@ -110,8 +113,24 @@ pub(super) struct PortState {
     /// The sets that the port is in.
     pub(super) memberships: KVec<Arc<Linked<Membership>>>,
     pub(super) context: u64,
+    /// Whether, and how, `context` guards the receive right.
+    pub(super) guard: Option<Guard>,
+    /// Whether the receive right must stay in its space.
+    pub(super) immovable: bool,
+    /// Whether the port is a thread's special reply port.
+    pub(super) special_reply: bool,
     /// Who is to be told when the last send right is gone.
     pub(super) no_senders: Option<SendOnceRight>,
+    /// Who is to get the receive right when it would be dropped.
+    pub(super) port_destroyed: Option<SendOnceRight>,
+    pub(super) requests: Requests,
+}
+
+/// How a port is guarded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    Plain,
+    Strict,
 }
 
 /// How a message that is sent may wait.
@@ -167,7 +186,12 @@ impl Port {
                         senders: Queue::new(),
                         memberships: KVec::new(),
                         context: 0,
+                        guard: None,
+                        immovable: false,
+                        special_reply: false,
                         no_senders: None,
+                        port_destroyed: None,
+                        requests: Requests::new(),
                     },
                     "Port::state"
                 ),
@@ -180,19 +204,19 @@ impl Port {
     /// Makes a port, and its receive right, which is in nobody's space yet. Fails with `ENOMEM`.
     pub(super) fn with_receive_right() -> Result<ReceiveRight> {
         let live = Some(Live::new(&PORTS));
-        Self::new(Receiver::Transit(None), live).map(ReceiveRight::of_new)
+        Self::new(Receiver::Transit(None), live).map(ReceiveRight::of)
     }
 
     /// Makes a port whose messages `object` handles. It lives until the receive right is dropped.
     pub(crate) fn for_kernel(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
         let live = Some(Live::new(&PORTS));
-        Self::new(Receiver::Kernel(object), live).map(ReceiveRight::of_new)
+        Self::new(Receiver::Kernel(object), live).map(ReceiveRight::of)
     }
 
     /// As [`for_kernel`](Self::for_kernel), for a port that is there as long as the module is and
     /// so does not count as a live object.
     pub(super) fn for_kernel_permanent(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
-        Self::new(Receiver::Kernel(object), None).map(ReceiveRight::of_new)
+        Self::new(Receiver::Kernel(object), None).map(ReceiveRight::of)
     }
 
     /// Whether the port has not died yet.
@@ -248,6 +272,31 @@ impl Port {
         }
     }
 
+    /// Takes the request to get the receive right when it would be dropped.
+    pub(super) fn take_port_destroyed_request(&self) -> Option<SendOnceRight> {
+        self.state.lock().port_destroyed.take()
+    }
+
+    /// Tells those who wait to send that they can, if so.
+    #[cold]
+    fn tell_send_possible(&self) {
+        loop {
+            let request = {
+                let mut state = self.state.lock();
+                if state.messages.len() >= state.limit {
+                    return;
+                }
+                state.requests.take_armed()
+            };
+            let Some(request) = request else {
+                return;
+            };
+            if let Some(notify) = request.notify {
+                notify::send_possible(notify, request.subject.name);
+            }
+        }
+    }
+
     /// Hands `message` to a waiting receiver, or queues it.
     ///
     /// The caller wakes the receiver of [`Posted::Handed`] and drops the message of
@@ -282,30 +331,32 @@ impl Port {
         Posted::Queued
     }
 
-    /// Takes the oldest message, if `space` may receive here and it fits.
-    pub(super) fn take(&self, space: SpaceId, room: Room) -> Taken {
-        let mut state = self.state.lock();
-        if !state.is_received_by(space) {
-            return Taken::Changed;
-        }
-        state.take(room)
-    }
-
-    /// As [`take`](Self::take), but puts `waiter` in the queue when there is no message.
-    pub(super) fn take_or_wait(
+    /// Takes the oldest message, if `space` may receive here and it fits; if there is none and
+    /// `waiter` is given, puts that in the queue.
+    #[inline]
+    pub(super) fn take(
         &self,
         space: SpaceId,
         room: Room,
-        waiter: &Arc<Linked<Waiter>>,
+        waiter: Option<&Arc<Linked<Waiter>>>,
     ) -> Taken {
-        let mut state = self.state.lock();
-        if !state.is_received_by(space) {
-            return Taken::Changed;
-        }
-        let taken = state.take(room);
-        if matches!(taken, Taken::Empty) && state.receivers.push_back(waiter.clone()).is_err() {
-            // A thread waits in one place at a time, so this is not reached; nor would it hang.
-            return Taken::Changed;
+        let (taken, armed) = {
+            let mut state = self.state.lock();
+            if !state.is_received_by(space) {
+                return Taken::Changed;
+            }
+            let taken = state.take(room);
+            if let (Taken::Empty, Some(waiter)) = (&taken, waiter) {
+                if state.receivers.push_back(waiter.clone()).is_err() {
+                    // A thread waits in one place at a time, so this is not reached; nor would it
+                    // hang.
+                    return Taken::Changed;
+                }
+            }
+            (taken, state.requests.any_armed())
+        };
+        if armed {
+            self.tell_send_possible();
         }
         taken
     }
@@ -333,12 +384,18 @@ impl Port {
 
     /// Sets the queue limit, which may make room.
     pub(super) fn set_limit(&self, limit: u32) {
-        let mut state = self.state.lock();
-        state.limit = limit;
-        for _ in state.messages.len()..limit {
-            if !state.room_for_sender() {
-                break;
+        let armed = {
+            let mut state = self.state.lock();
+            state.limit = limit;
+            for _ in state.messages.len()..limit {
+                if !state.room_for_sender() {
+                    break;
+                }
             }
+            state.requests.any_armed()
+        };
+        if armed {
+            self.tell_send_possible();
         }
     }
 
@@ -365,7 +422,7 @@ impl Port {
 
     /// Makes the port dead and gives out its messages. Does nothing to a dead port.
     fn die(&self) -> Fifo<Message> {
-        let (messages, memberships, receiver, no_senders) = {
+        let (messages, memberships, receiver, notify) = {
             let mut state = self.state.lock();
             if matches!(state.receiver, Receiver::Dead) {
                 return Fifo::new();
@@ -376,7 +433,7 @@ impl Port {
                 waiter.end(Outcome::Changed);
             }
             while let Some(waiter) = state.senders.pop_front() {
-                waiter.end(Outcome::Room);
+                waiter.end(Outcome::TryAgain);
             }
             for membership in &state.memberships {
                 membership.set.forget(membership);
@@ -385,14 +442,21 @@ impl Port {
                 state.messages.take(),
                 core::mem::take(&mut state.memberships),
                 receiver,
-                state.no_senders.take(),
+                [state.no_senders.take(), state.port_destroyed.take()],
             )
         };
         // Outside of the lock: these may be the last references to other objects, and the
-        // request for a notification is answered with a send-once notification.
+        // requests for notifications are answered with send-once notifications.
         drop(memberships);
         drop(receiver);
-        drop(no_senders);
+        drop(notify);
+        loop {
+            let request = self.state.lock().requests.next_to_tell();
+            match request {
+                Some((notify, name)) => notify::dead_name(notify, name),
+                None => break,
+            }
+        }
         messages
     }
 }
@@ -469,23 +533,40 @@ impl PortState {
         }
         match self.senders.pop_front() {
             Some(waiter) => {
-                waiter.end(Outcome::Room);
+                waiter.end(Outcome::TryAgain);
                 true
             }
             None => false,
         }
     }
 
-    /// The receive right leaves its space: waiting receivers are told, and what belongs to the
-    /// receiver is reset. Messages stay.
-    pub(super) fn depart(&mut self, make_send_count: &Atomic<u32>) {
+    /// The receive right is about to leave its space: waiting receivers are told, and what belongs
+    /// to the receiver is reset. Messages stay. `KERN_INVALID_CAPABILITY`, and nothing happens, if
+    /// the right must not move.
+    pub(super) fn depart(&mut self, make_send_count: &Atomic<u32>) -> KernResult {
+        if self.immovable {
+            return Err(KernError::INVALID_CAPABILITY);
+        }
+        self.lose_receiver(make_send_count);
+        Ok(())
+    }
+
+    /// As [`depart`](Self::depart), for a right that its space has given up.
+    pub(super) fn lose_receiver(&mut self, make_send_count: &Atomic<u32>) {
         self.receiver = Receiver::Transit(None);
         while let Some(waiter) = self.receivers.pop_front() {
             waiter.end(Outcome::Changed);
         }
         self.context = 0;
+        self.guard = None;
+        self.immovable = false;
         self.seqno = 0;
         make_send_count.store(0, Relaxed);
+    }
+
+    /// Whether there is no room for a message of a task.
+    pub(super) fn is_full(&self) -> bool {
+        self.messages.len() >= self.limit
     }
 
     /// The set that `set` names among those that the port is in.

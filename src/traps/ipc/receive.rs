@@ -54,6 +54,8 @@ pub(super) struct Receive {
     /// Bytes at `address`.
     pub(super) size: u32,
     pub(super) options: u32,
+    /// With `MACH_RCV_SYNC_WAIT`, whom the reply is awaited from.
+    pub(super) notify: PortName,
     pub(super) patience: Patience,
 }
 
@@ -73,20 +75,21 @@ impl Source {
     #[inline]
     fn find(space: &Space, name: PortName) -> KernResult<Self> {
         space
-            .with(|table| match table.lookup(name).map(|entry| &entry.object) {
-                Some(Object::Receive(right, _)) => Ok(Self::Port(right.port().clone())),
-                Some(Object::Set(right)) => Ok(Self::Set(right.set().clone())),
-                _ => Err(KernError::INVALID_NAME),
-            })
+            .with(
+                |table| match table.lookup(name).map(|entry| &entry.object) {
+                    Some(Object::Receive(rights)) => Ok(Self::Port(rights.port().clone())),
+                    Some(Object::Set(right)) => Ok(Self::Set(right.set().clone())),
+                    _ => Err(KernError::INVALID_NAME),
+                },
+            )
             .map_err(|_| RCV_INVALID_NAME)
     }
 
     #[inline]
     fn take(&self, space: &Space, room: Room, waiter: Option<&Arc<Linked<Waiter>>>) -> Taken {
-        match (self, waiter) {
-            (Self::Port(port), Some(waiter)) => port.take_or_wait(space.id, room, waiter),
-            (Self::Port(port), None) => port.take(space.id, room),
-            (Self::Set(set), waiter) => set.take(space.id, room, waiter),
+        match self {
+            Self::Port(port) => port.take(space.id, room, waiter),
+            Self::Set(set) => set.take(space.id, room, waiter),
         }
     }
 
@@ -117,30 +120,35 @@ impl Source {
             }
             Patience::Until(deadline) => deadline,
         };
-        waiter.begin_receive(room);
-        match self.take(space, room, Some(waiter)) {
-            Taken::Message(message) => return Ok(message),
-            Taken::TooLarge(large) => return Err(Failure::TooLarge(large)),
-            Taken::Changed => return Err(Failure::Error(RCV_PORT_CHANGED)),
-            Taken::Empty => (),
-        }
-        let error = match waiter.sleep(deadline) {
-            Woken::Ready => None,
-            Woken::TimedOut => Some(RCV_TIMED_OUT),
-            Woken::Interrupted => Some(RCV_INTERRUPTED),
-        };
-        if let Some(error) = error {
-            if self.stop_receiving(waiter) {
-                return Err(Failure::Error(error));
+        loop {
+            waiter.begin_receive(room);
+            match self.take(space, room, Some(waiter)) {
+                Taken::Message(message) => return Ok(message),
+                Taken::TooLarge(large) => return Err(Failure::TooLarge(large)),
+                Taken::Changed => return Err(Failure::Error(RCV_PORT_CHANGED)),
+                Taken::Empty => (),
             }
-            // Something came first: the wait has another outcome.
-        }
-        match waiter.outcome() {
-            Outcome::Delivered => waiter
-                .take_message()
-                .ok_or(Failure::Error(RCV_PORT_CHANGED)),
-            Outcome::TooLarge => Err(Failure::TooLarge(waiter.too_large())),
-            Outcome::Changed | Outcome::Room => Err(Failure::Error(RCV_PORT_CHANGED)),
+            let error = match waiter.sleep(deadline) {
+                Woken::Ready => None,
+                Woken::TimedOut => Some(RCV_TIMED_OUT),
+                Woken::Interrupted => Some(RCV_INTERRUPTED),
+            };
+            if let Some(error) = error {
+                if self.stop_receiving(waiter) {
+                    return Err(Failure::Error(error));
+                }
+                // Something came first: the wait has another outcome.
+            }
+            match waiter.outcome() {
+                Outcome::Delivered => {
+                    return waiter
+                        .take_message()
+                        .ok_or(Failure::Error(RCV_PORT_CHANGED));
+                }
+                Outcome::TooLarge => return Err(Failure::TooLarge(waiter.too_large())),
+                Outcome::Changed => return Err(Failure::Error(RCV_PORT_CHANGED)),
+                Outcome::TryAgain => (),
+            }
         }
     }
 }
@@ -157,8 +165,10 @@ pub(super) fn receive(
     if what.options & option::MACH_RCV_SYNC_WAIT != 0
         && what.options & option::MACH_SEND_SYNC_OVERRIDE == 0
     {
-        // Only a special reply port will do, and no thread has one yet.
-        return Err(RCV_INVALID_NOTIFY);
+        let special = matches!(&source, Source::Port(port) if thread.is_special_reply(port));
+        if !special || !what.notify.is_valid() {
+            return Err(RCV_INVALID_NOTIFY);
+        }
     }
     if option::trailer_type(what.options) != 0 {
         return Err(RCV_INVALID_TRAILER);

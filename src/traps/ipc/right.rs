@@ -14,9 +14,12 @@ use super::{
     set::PortSet, //
 };
 use crate::abi::msg::Disposition;
-use kernel::sync::{
-    atomic::ordering::Relaxed,
-    Arc, //
+use kernel::{
+    sync::{
+        atomic::ordering::Relaxed,
+        Arc, //
+    },
+    types::ScopeGuard, //
 };
 
 /// The right to send any number of messages to a port.
@@ -98,12 +101,14 @@ impl Drop for SendOnceRight {
 }
 
 /// The right to receive the messages of a port: there is one for each port.
-pub(crate) struct ReceiveRight(Arc<Port>);
+///
+/// Without a receiver a port dies, unless somebody asked to get the right then.
+pub(crate) struct ReceiveRight(ScopeGuard<Arc<Port>, fn(Arc<Port>)>);
 
 impl ReceiveRight {
-    /// Makes the receive right of a port that has just been made.
-    pub(super) fn of_new(port: Arc<Port>) -> Self {
-        Self(port)
+    /// Makes the receive right of a port that has none yet, or none any more.
+    pub(super) fn of(port: Arc<Port>) -> Self {
+        Self(ScopeGuard::new_with_data(port, receive_right_lost))
     }
 
     /// The port.
@@ -112,10 +117,81 @@ impl ReceiveRight {
     }
 }
 
-/// Without a receiver a port dies.
-impl Drop for ReceiveRight {
+fn receive_right_lost(port: Arc<Port>) {
+    match port.take_port_destroyed_request() {
+        Some(notify) => notify::port_destroyed(notify, ReceiveRight::of(port)),
+        None => Port::destroy(&port),
+    }
+}
+
+/// A receive right that has a name, with the send right that may have the same one.
+///
+/// Both are kept as one reference to the port and what of them is there: that makes an entry of a
+/// name table small.
+pub(super) struct NamedReceive {
+    port: Arc<Port>,
+    has_receive: bool,
+    has_send: bool,
+}
+
+impl NamedReceive {
+    /// A receive right, and no send right.
+    pub(super) fn new(receive: ReceiveRight) -> Self {
+        Self {
+            port: receive.0.dismiss(),
+            has_receive: true,
+            has_send: false,
+        }
+    }
+
+    /// The port.
+    pub(super) fn port(&self) -> &Arc<Port> {
+        &self.port
+    }
+
+    /// Whether there is a send right too.
+    pub(super) fn has_send(&self) -> bool {
+        self.has_send
+    }
+
+    /// Another send right, if there is one.
+    pub(super) fn copy_send(&self) -> Option<SendRight> {
+        self.has_send.then(|| SendRight::for_port(&self.port))
+    }
+
+    /// Takes the send right out. May be called with a lock held: the port keeps a send right.
+    pub(super) fn take_send(&mut self) -> Option<SendRight> {
+        let right = self.copy_send()?;
+        // The right just made keeps the count from reaching zero.
+        self.port.send_rights.fetch_sub(1, Relaxed);
+        self.has_send = false;
+        Some(right)
+    }
+
+    /// Adds a send right for the same port, to be kept if there is none. May be called with a lock
+    /// held: the port keeps a send right.
+    pub(super) fn put_send(&mut self, right: SendRight) {
+        if !self.has_send {
+            self.port.send_rights.add(1, Relaxed);
+            self.has_send = true;
+        }
+        drop(right);
+    }
+
+    /// Takes the receive right out.
+    pub(super) fn take_receive(&mut self) -> Option<ReceiveRight> {
+        let right = self
+            .has_receive
+            .then(|| ReceiveRight::of(self.port.clone()));
+        self.has_receive = false;
+        right
+    }
+}
+
+impl Drop for NamedReceive {
     fn drop(&mut self) {
-        Port::destroy(&self.0);
+        drop(self.take_receive());
+        drop(self.take_send());
     }
 }
 

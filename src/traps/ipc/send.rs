@@ -74,6 +74,7 @@ impl Patience {
 pub(super) struct Send {
     pub(super) address: UserAddr,
     pub(super) size: u32,
+    pub(super) options: u32,
     pub(super) patience: Patience,
 }
 
@@ -88,7 +89,7 @@ pub(super) fn send(
     let size = copyin::check_size(what.size)?;
     let mut message = copyin::buffer(thread.cached.take(), size)?;
     let header = copyin::read(&mut message, what.address)?;
-    copyin::header(space, &header, &mut message)?;
+    copyin::header(space, &header, &mut message, what.options)?;
     if message.complex {
         copyin::body(space, &mut message)?;
     }

@@ -79,8 +79,8 @@ struct SetState {
 }
 
 impl PortSet {
-    /// Makes an empty set. Fails with `ENOMEM`.
-    pub(super) fn new() -> Result<SetRight> {
+    /// Makes an empty set, and the right to it. Fails with `ENOMEM`.
+    pub(super) fn with_right() -> Result<SetRight> {
         let set = Arc::pin_init(
             pin_init!(Self {
                 state <- new_spinlock!(
@@ -134,13 +134,13 @@ impl PortSet {
                     (None, Some(waiter)) => {
                         return match state.receivers.push_back(waiter.clone()) {
                             Ok(()) => Taken::Empty,
-                            // See `Port::take_or_wait`.
+                            // See `Port::take`.
                             Err(_) => Taken::Changed,
                         };
                     }
                 }
             };
-            let taken = member.port.take(space, room);
+            let taken = member.port.take(space, room, None);
             // Whatever comes in from here on makes the port ready again by itself.
             member.port.with(|port| {
                 if port.queued() != 0 && port.membership_of(&member.set).is_some() {
@@ -196,6 +196,13 @@ impl PortSet {
                 let _ = set.members.push(membership.clone(), GFP_ATOMIC);
                 if port_state.queued() != 0 {
                     let _ = set.ready.push_back(membership.clone());
+                }
+                // Those who found the set empty look again, one for each message.
+                for _ in 0..port_state.queued() {
+                    match set.receivers.pop_front() {
+                        Some(waiter) => waiter.end(Outcome::TryAgain),
+                        None => break,
+                    }
                 }
                 let _ = port_state.memberships.push(membership.clone(), GFP_ATOMIC);
                 Ok(None)

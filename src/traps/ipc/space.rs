@@ -14,6 +14,7 @@ use super::{
         SpaceId, //
     },
     right::{
+        NamedReceive,
         ReceiveRight,
         Right,
         SendOnceRight,
@@ -61,24 +62,6 @@ pub(super) static SPACES: ObjectCounter = ObjectCounter::new("spaces");
 /// The last identity handed out.
 static LAST_ID: Atomic<u64> = Atomic::new(0);
 
-/// What left a table and is to be dropped when it is unlocked.
-#[derive(Default)]
-#[must_use = "rights must be dropped outside of the table's lock"]
-pub(super) struct Dropped {
-    pub(super) object: Option<Object>,
-    pub(super) send: Option<SendRight>,
-}
-
-impl Dropped {
-    pub(super) fn object(object: Option<Object>) -> Self {
-        Self { object, send: None }
-    }
-
-    pub(super) fn send(send: Option<SendRight>) -> Self {
-        Self { object: None, send }
-    }
-}
-
 /// A name space.
 #[pin_data]
 pub(crate) struct Space {
@@ -93,11 +76,13 @@ pub(crate) struct Space {
 impl Space {
     /// Makes an empty space. Fails with `ENOMEM`.
     pub(super) fn new(special: SpecialPorts) -> Result<Arc<Self>> {
+        // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
+        let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
+        let table = Some(Table::new(id));
         Arc::pin_init(
             pin_init!(Self {
-                // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
-                id: SpaceId(LAST_ID.fetch_add(1, Relaxed)),
-                table <- new_spinlock!(Some(Table::new()), "Space::table"),
+                id,
+                table <- new_spinlock!(table, "Space::table"),
                 special,
                 _live: Live::new(&SPACES),
             }),
@@ -108,10 +93,13 @@ impl Space {
     /// Calls `f` with the table, with its lock held. `KERN_INVALID_TASK` when the space is dead.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Table) -> KernResult<R>) -> KernResult<R> {
-        match &mut *self.table.lock() {
-            Some(table) => f(table),
-            None => Err(KernError::INVALID_TASK),
-        }
+        let (result, garbage) = {
+            let mut guard = self.table.lock();
+            let table = (*guard).as_mut().ok_or(KernError::INVALID_TASK)?;
+            (f(table), table.take_garbage())
+        };
+        drop(garbage);
+        result
     }
 
     /// As [`with`](Self::with), with room for `count` new names. Grows the table before if need
@@ -128,7 +116,11 @@ impl Space {
                 let mut guard = self.table.lock();
                 let table = (*guard).as_mut().ok_or(KernError::INVALID_TASK)?;
                 if table.has_room(count) {
-                    return f(table);
+                    let result = f(table);
+                    let garbage = table.take_garbage();
+                    drop(guard);
+                    drop(garbage);
+                    return result;
                 }
                 table.chunks().ok_or(KernError::NO_SPACE)?
             };
@@ -179,6 +171,27 @@ impl Space {
         })
     }
 
+    /// Enters the receive right of a new port under a new name, and `send` with it. Errors as
+    /// [`with_room`](Self::with_room); the port dies then.
+    pub(super) fn insert_receive_and_send(
+        &self,
+        right: ReceiveRight,
+        send: Option<SendRight>,
+    ) -> KernResult<PortName> {
+        let mut rights = Some((right, send));
+        self.with_room(1, |table| {
+            let (right, send) = rights.take().ok_or(KernError::FAILURE)?;
+            let name = self.enter_receive(table, right)?;
+            if let (Some(send), Some(entry)) = (send, table.lookup(name)) {
+                if let Object::Receive(own) = &mut entry.object {
+                    own.put_send(send);
+                    entry.urefs = 1;
+                }
+            }
+            Ok(name)
+        })
+    }
+
     /// Enters a receive right, under the name of the send right that the space has for its port,
     /// or a new one, for which there is room. The table is locked.
     fn enter_receive(&self, table: &mut Table, right: ReceiveRight) -> KernResult<PortName> {
@@ -188,7 +201,7 @@ impl Space {
             return Ok(name);
         }
         let name = table
-            .insert(Object::Receive(right, None), 0)
+            .insert(Object::Receive(NamedReceive::new(right)), 0)
             .map_err(|_| KernError::NO_SPACE)?;
         self.note_receiver(&port, name);
         Ok(name)
@@ -198,11 +211,12 @@ impl Space {
     /// user references.
     fn join_receive(&self, table: &mut Table, name: PortName, right: ReceiveRight) {
         let port = right.port().clone();
-        let send = match table.replace(name, Object::Dead) {
-            Some(Object::Send(send)) => Some(send),
-            _ => None,
-        };
-        table.replace(name, Object::Receive(right, send));
+        let rights = NamedReceive::new(right);
+        if let Some(Object::Send(send)) = table.replace(name, Object::Receive(rights)) {
+            if let Some(Object::Receive(rights)) = table.lookup(name).map(|e| &mut e.object) {
+                rights.put_send(send);
+            }
+        }
         self.note_receiver(&port, name);
     }
 
@@ -234,9 +248,11 @@ impl Space {
         };
         if let Some(name) = port.name_in(self.id) {
             if let Some(entry) = table.lookup(name) {
-                if let Object::Receive(_, send) = &mut entry.object {
-                    if send.is_none() {
-                        *send = right.take();
+                if let Object::Receive(rights) = &mut entry.object {
+                    if !rights.has_send() {
+                        if let Some(right) = right.take() {
+                            rights.put_send(right);
+                        }
                         entry.urefs = 0;
                     }
                     entry.add_uref();
@@ -253,14 +269,12 @@ impl Space {
         let Some(send) = right.take() else {
             return Err(KernError::FAILURE);
         };
-        table
-            .insert(Object::Send(send), 1)
-            .map_err(|object| {
-                if let Object::Send(send) = object {
-                    *right = Some(send);
-                }
-                KernError::NO_SPACE
-            })
+        table.insert(Object::Send(send), 1).map_err(|object| {
+            if let Object::Send(send) = object {
+                *right = Some(send);
+            }
+            KernError::NO_SPACE
+        })
     }
 
     /// Enters the right in `right`, for `port`, under the fixed `name`, which the table reaches. A
@@ -286,7 +300,7 @@ impl Space {
             let object = match right.take() {
                 Some(Right::Send(send)) => Object::Send(send),
                 Some(Right::SendOnce(send_once)) => Object::SendOnce(send_once),
-                Some(Right::Receive(receive)) => Object::Receive(receive, None),
+                Some(Right::Receive(receive)) => Object::Receive(NamedReceive::new(receive)),
                 _ => return Err(KernError::INVALID_CAPABILITY),
             };
             let receive = matches!(object, Object::Receive(..));
@@ -301,7 +315,7 @@ impl Space {
                     *right = match object {
                         Object::Send(send) => Some(Right::Send(send)),
                         Object::SendOnce(send_once) => Some(Right::SendOnce(send_once)),
-                        Object::Receive(receive, _) => Some(Right::Receive(receive)),
+                        Object::Receive(mut rights) => rights.take_receive().map(Right::Receive),
                         _ => None,
                     };
                     // The index is in use under another generation.
@@ -310,19 +324,18 @@ impl Space {
             };
         };
         match (&mut entry.object, &right) {
-            (Object::Send(own) | Object::Receive(_, Some(own)), Some(Right::Send(_)))
-                if Arc::ptr_eq(own.port(), port) =>
-            {
+            (Object::Send(own), Some(Right::Send(_))) if Arc::ptr_eq(own.port(), port) => {
                 entry.add_uref();
                 Ok(())
             }
-            (Object::Receive(own, send @ None), Some(Right::Send(_)))
-                if Arc::ptr_eq(own.port(), port) =>
-            {
-                if let Some(Right::Send(new)) = right.take() {
-                    *send = Some(new);
-                    entry.urefs = 1;
+            (Object::Receive(own), Some(Right::Send(_))) if Arc::ptr_eq(own.port(), port) => {
+                if !own.has_send() {
+                    if let Some(Right::Send(send)) = right.take() {
+                        own.put_send(send);
+                    }
+                    entry.urefs = 0;
                 }
+                entry.add_uref();
                 Ok(())
             }
             (Object::Send(own), Some(Right::Receive(_))) if Arc::ptr_eq(own.port(), port) => {
@@ -368,21 +381,11 @@ impl Space {
     /// Takes a right out of the space as `disposition` says, for use outside of a message header.
     /// Dead rights are let through.
     pub(crate) fn copyin(&self, name: PortName, disposition: Disposition) -> KernResult<Right> {
-        let (right, dropped) = self.with(|table| table.copyin(name, disposition))?;
-        drop(dropped);
+        let right = self.with(|table| table.copyin(name, disposition))?;
         if disposition == Disposition::MoveReceive {
             super::set::PortSet::leave(&right);
         }
         Ok(right)
-    }
-
-    /// The port that `name` has a send or send-once right for.
-    pub(super) fn port_of(&self, name: PortName) -> KernResult<Arc<Port>> {
-        self.with(|table| match &table.lookup(name).ok_or(KernError::INVALID_NAME)?.object {
-            Object::Send(right) => Ok(right.port().clone()),
-            Object::Receive(right, Some(_)) => Ok(right.port().clone()),
-            _ => Err(KernError::INVALID_RIGHT),
-        })
     }
 
     /// Whether `name` is a right to the task's own port, as a trap on one's own names wants it.

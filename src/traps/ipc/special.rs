@@ -2,20 +2,20 @@
 
 //! The ports that a task, a thread and the machine have from the kernel, and what they stand for.
 //!
-//! Locks: `Host::transit` (mutex) comes before all locks of ports; `TaskPort::slots` is a leaf.
+//! Locks: `TaskPort::slots` is a leaf.
 
 use super::{
     kobject::{
         KernelObject,
         KernelPort, //
     },
-    port::{
-        Port,
-        Receiver, //
-    },
     right::SendRight,
     routine::RoutineTable,
-    SPACE,
+    transit::{
+        self,
+        Transit, //
+    },
+    SPACE, //
 };
 use crate::{
     core::{
@@ -24,9 +24,12 @@ use crate::{
         Mach,
         Task, //
     },
-    linux::process::{
-        self,
-        ProcessId, //
+    linux::{
+        global::Published,
+        process::{
+            self,
+            ProcessId, //
+        },
     },
 };
 use core::{
@@ -34,64 +37,30 @@ use core::{
     ptr, //
 };
 use kernel::{
-    new_mutex, new_spinlock,
+    new_spinlock,
     prelude::*,
     sync::{
         Arc,
-        Mutex,
         SpinLock, //
     },
 };
 
 /// What all tasks share: the host, that is, the machine.
-#[pin_data]
 pub(super) struct Host {
     pub(super) port: Arc<KernelPort>,
     pub(super) routines: Arc<RoutineTable>,
-    /// Held while receive rights enter messages, so that they never travel in a circle.
-    #[pin]
-    transit: Mutex<()>,
+    _transit: Published<Transit>,
 }
 
 impl Host {
     /// Makes the host, whose objects answer `routines`. Fails with `ENOMEM`.
     pub(super) fn new(routines: Arc<RoutineTable>) -> Result<Arc<Self>> {
-        let port = KernelPort::permanent(Arc::new(HostPort, GFP_KERNEL)?)?;
-        Arc::pin_init(
-            pin_init!(Self {
-                port,
-                routines,
-                transit <- new_mutex!((), "Host::transit"),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// Notes that the receive right of `port` goes into a message to `destination`. False if that
-    /// would close a circle of rights that travel in each other's messages and that nobody could
-    /// ever receive (XNU osfmk/ipc/ipc_port.c, `ipc_port_check_circularity`).
-    pub(super) fn begin_transit(&self, port: &Arc<Port>, destination: &Arc<Port>) -> bool {
-        let _transit = self.transit.lock();
-        let mut at = destination.clone();
-        loop {
-            if Arc::ptr_eq(&at, port) {
-                return false;
-            }
-            let next = at.with(|state| match &state.receiver {
-                Receiver::Transit(next) => next.clone(),
-                _ => None,
-            });
-            match next {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        port.with(|state| {
-            if let Receiver::Transit(to) = &mut state.receiver {
-                *to = Some(destination.clone());
-            }
-        });
-        true
+        let host = Self {
+            port: KernelPort::permanent(Arc::new(HostPort, GFP_KERNEL)?)?,
+            routines,
+            _transit: transit::publish()?,
+        };
+        Ok(Arc::new(host, GFP_KERNEL)?)
     }
 }
 

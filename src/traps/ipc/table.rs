@@ -14,9 +14,17 @@
 //! table are given out and dropped by the caller after it has unlocked.
 
 use super::{
-    port::Port,
+    notify,
+    port::{
+        Port,
+        SpaceId, //
+    },
+    requests::{
+        RequestId,
+        Subject, //
+    },
     right::{
-        ReceiveRight,
+        NamedReceive,
         SendOnceRight,
         SendRight,
         SetRight, //
@@ -54,17 +62,56 @@ pub(super) enum Object {
     },
     /// A send right, with user references.
     Send(SendRight),
-    /// A receive right; with a send right too if there are user references.
-    Receive(ReceiveRight, Option<SendRight>),
+    /// A receive right, perhaps with a send right, which then has user references.
+    Receive(NamedReceive),
     SendOnce(SendOnceRight),
     Set(SetRight),
     /// What a send right became when its port died, with user references.
     Dead,
 }
 
+impl Object {
+    /// The port, where there is one.
+    pub(super) fn port(&self) -> Option<&Arc<Port>> {
+        match self {
+            Self::Send(right) => Some(right.port()),
+            Self::Receive(rights) => Some(rights.port()),
+            Self::SendOnce(right) => right.port(),
+            Self::Free { .. } | Self::Set(_) | Self::Dead => None,
+        }
+    }
+}
+
+/// What left a table and is dropped when that is unlocked again.
+pub(super) enum Garbage {
+    Object(#[allow(dead_code)] Object),
+    Send(#[allow(dead_code)] SendRight),
+    Deleted(#[allow(dead_code)] Deleted),
+}
+
+/// A name with an open request was deleted: dropping this tells whoever made the request.
+pub(super) struct Deleted {
+    notify: Option<SendOnceRight>,
+    name: PortName,
+}
+
+impl Drop for Deleted {
+    fn drop(&mut self) {
+        if let Some(notify) = self.notify.take() {
+            notify::port_deleted(notify, self.name);
+        }
+    }
+}
+
+/// As much as can leave a table under one lock: two rights of a header, each of which can be
+/// refreshed and have a request.
+type GarbageBag = [Option<Garbage>; 4];
+
 /// An entry of the table.
 pub(super) struct Entry {
     pub(super) object: Object,
+    /// The request about the name, which its port has; it may have been fulfilled since.
+    pub(super) request: Option<RequestId>,
     /// The next entry in the same bucket of the hash table. Used by send rights only.
     next_in_bucket: u32,
     /// User references of the send right or dead name, at most [`MACH_PORT_UREFS_MAX`]; a count
@@ -76,12 +123,18 @@ pub(super) struct Entry {
 type Entries = [Entry; CHUNK];
 type Buckets = [u32; CHUNK];
 
+/// The chunks of a table.
+struct Chunks {
+    entries: KVec<KBox<Entries>>,
+    buckets: KVec<KBox<Buckets>>,
+}
+
 /// Memory for one more chunk, allocated before the table is locked.
 pub(super) struct Growth {
     entries: KBox<Entries>,
     buckets: KBox<Buckets>,
     /// Replaces the lists of chunks when they are full.
-    lists: Option<(KVec<KBox<Entries>>, KVec<KBox<Buckets>>)>,
+    lists: Option<Chunks>,
 }
 
 impl Growth {
@@ -93,6 +146,7 @@ impl Growth {
                 previous: NONE,
                 next: NONE,
             },
+            request: None,
             next_in_bucket: NONE,
             urefs: 0,
             generation: generation | GENERATION_BITS,
@@ -100,10 +154,10 @@ impl Growth {
         let entries = KBox::init(pin_init::init_array_from_fn(entry), GFP_KERNEL_ACCOUNT);
         let lists = if chunks == 0 || chunks.is_power_of_two() {
             let capacity = chunks.saturating_mul(2).max(1);
-            Some((
-                KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?,
-                KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?,
-            ))
+            Some(Chunks {
+                entries: KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?,
+                buckets: KVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?,
+            })
         } else {
             None
         };
@@ -117,6 +171,9 @@ impl Growth {
 
 /// A name table.
 pub(super) struct Table {
+    space: SpaceId,
+    garbage: GarbageBag,
+    has_garbage: bool,
     entries: KVec<KBox<Entries>>,
     buckets: KVec<KBox<Buckets>>,
     /// The first free entry, or [`NONE`].
@@ -125,20 +182,52 @@ pub(super) struct Table {
     used: usize,
 }
 
-/// Finding an entry for a right failed because none is free.
-pub(super) struct Full;
-
 fn index_of(name: PortName) -> u32 {
     name.0 >> 8
 }
 
 impl Table {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(space: SpaceId) -> Self {
         Self {
+            space,
+            garbage: [const { None }; 4],
+            has_garbage: false,
             entries: KVec::new(),
             buckets: KVec::new(),
             free: NONE,
             used: 0,
+        }
+    }
+
+    /// Has `garbage` dropped when the table is unlocked.
+    pub(super) fn discard(&mut self, garbage: Garbage) {
+        self.has_garbage = true;
+        match self.garbage.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(garbage),
+            None => {
+                // There is place for all that one operation can give. Losing a right is better
+                // than dropping it under the lock.
+                pr_err!("too much garbage in a name table\n");
+                core::mem::forget(garbage);
+            }
+        }
+    }
+
+    /// What is to be dropped, by whoever unlocks the table.
+    #[inline]
+    pub(super) fn take_garbage(&mut self) -> Option<GarbageBag> {
+        if !self.has_garbage {
+            return None;
+        }
+        self.has_garbage = false;
+        Some(core::mem::take(&mut self.garbage))
+    }
+
+    /// What a request about `name` is made for.
+    pub(super) fn subject(&self, name: PortName) -> Subject {
+        Subject {
+            space: self.space,
+            name,
         }
     }
 
@@ -176,22 +265,22 @@ impl Table {
     pub(super) fn grow(&mut self, growth: Growth) {
         let mut growth = growth;
         if self.entries.len() == self.entries.capacity() {
-            let Some((mut entries, mut buckets)) = growth.lists.take() else {
+            let Some(mut lists) = growth.lists.take() else {
                 // Another thread grew the table meanwhile.
                 return;
             };
-            if entries.capacity() <= self.entries.len() {
+            if lists.entries.capacity() <= self.entries.len() {
                 return;
             }
             // The new lists have room, so pushing does not allocate.
             for chunk in self.entries.drain_all() {
-                let _ = entries.push(chunk, GFP_ATOMIC);
+                let _ = lists.entries.push(chunk, GFP_ATOMIC);
             }
             for chunk in self.buckets.drain_all() {
-                let _ = buckets.push(chunk, GFP_ATOMIC);
+                let _ = lists.buckets.push(chunk, GFP_ATOMIC);
             }
-            self.entries = entries;
-            self.buckets = buckets;
+            self.entries = lists.entries;
+            self.buckets = lists.buckets;
         }
         let first = self.capacity();
         let _ = self.entries.push(growth.entries, GFP_ATOMIC);
@@ -313,10 +402,17 @@ impl Table {
         Ok(name)
     }
 
-    /// Removes the entry that `name` denotes and gives out what it had.
+    /// Removes the entry that `name` denotes and gives out what it had. Whoever made a request
+    /// about the name is told that it was deleted.
     #[inline]
     pub(super) fn remove(&mut self, name: PortName) -> Option<Object> {
         let index = index_of(name);
+        if self.lookup(name)?.request.is_some() {
+            let notify = self.cancel_request(name);
+            if notify.is_some() {
+                self.discard(Garbage::Deleted(Deleted { notify, name }));
+            }
+        }
         let entry = self.lookup(name)?;
         let object = core::mem::replace(
             &mut entry.object,
@@ -333,6 +429,17 @@ impl Table {
         self.used = self.used.saturating_sub(1);
         self.push_free(index);
         Some(object)
+    }
+
+    /// Takes back the request about `name`, if there is one that is open.
+    pub(super) fn cancel_request(&mut self, name: PortName) -> Option<SendOnceRight> {
+        let subject = self.subject(name);
+        let entry = self.lookup(name)?;
+        let id = entry.request.take()?;
+        entry
+            .object
+            .port()?
+            .with(|state| state.requests.cancel(id, subject))
     }
 
     /// Replaces what `name` denotes, and gives out what it had.

@@ -2,10 +2,13 @@
 
 //! What IPC keeps for each thread: its port, its place in wait queues, and a message buffer for
 //! its next send.
+//!
+//! Locks: `ThreadIpc::special_reply`, a leaf.
 
 use super::{
     kobject::KernelPort,
     message::Message,
+    port::Port,
     special::ThreadPort,
     waiter::Waiter, //
 };
@@ -19,27 +22,60 @@ use crate::{
 };
 use core::any::Any;
 use kernel::{
+    new_spinlock,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        SpinLock, //
+    },
 };
 
 /// A thread as IPC sees it.
+#[pin_data]
 pub(super) struct ThreadIpc {
     pub(super) port: Arc<KernelPort>,
     pub(super) waiter: Arc<Linked<Waiter>>,
     /// A message whose memory the thread's next send uses. In an exchange of requests and replies
     /// the buffers just change hands.
     pub(super) cached: Slot<Node<Message>>,
+    /// The thread's special reply port, if it has one.
+    #[pin]
+    special_reply: SpinLock<Option<Arc<Port>>>,
 }
 
 impl ThreadIpc {
     /// Makes the state of a thread. Fails with `ENOMEM`.
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self {
-            port: KernelPort::new(Arc::new(ThreadPort::new(), GFP_KERNEL_ACCOUNT)?)?,
-            waiter: Waiter::new()?,
-            cached: Slot::new(),
-        })
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let port = KernelPort::new(Arc::new(ThreadPort::new(), GFP_KERNEL_ACCOUNT)?)?;
+        let waiter = Waiter::new()?;
+        Arc::pin_init(
+            pin_init!(Self {
+                port,
+                waiter,
+                cached: Slot::new(),
+                special_reply <- new_spinlock!(None, "ThreadIpc::special_reply"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Makes `port` the thread's special reply port; the previous one is an ordinary port then.
+    pub(super) fn bind_special_reply(&self, port: Option<Arc<Port>>) {
+        if let Some(port) = &port {
+            port.with(|state| state.special_reply = true);
+        }
+        let previous = core::mem::replace(&mut *self.special_reply.lock(), port);
+        if let Some(previous) = previous {
+            previous.with(|state| state.special_reply = false);
+        }
+    }
+
+    /// Whether `port` is the thread's special reply port.
+    pub(super) fn is_special_reply(&self, port: &Arc<Port>) -> bool {
+        let special = self.special_reply.lock();
+        special
+            .as_ref()
+            .is_some_and(|special| Arc::ptr_eq(special, port))
     }
 
     /// Keeps the memory of a message that has been given out.
@@ -58,5 +94,6 @@ impl ThreadState for ThreadIpc {
 
     fn thread_ended(&self) {
         self.port.end();
+        self.bind_special_reply(None);
     }
 }

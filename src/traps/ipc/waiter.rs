@@ -44,8 +44,9 @@ pub(super) enum Outcome {
     TooLarge = 2,
     /// The port or set is gone, or the right has moved.
     Changed = 3,
-    /// There may be room in the queue now, or the port is dead.
-    Room = 4,
+    /// There may be room in the queue, or a message in the set, where there was none; or the port
+    /// is dead.
+    TryAgain = 4,
 }
 
 /// The outcome while there is none.
@@ -177,7 +178,7 @@ impl Waiter {
                 1 => return Outcome::Delivered,
                 2 => return Outcome::TooLarge,
                 3 => return Outcome::Changed,
-                4 => return Outcome::Room,
+                4 => return Outcome::TryAgain,
                 _ => core::hint::spin_loop(),
             }
         }

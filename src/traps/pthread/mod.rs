@@ -43,7 +43,9 @@ impl Subsystem for Pthread {
 fn set_thread_handles(context: &Context<'_>, args: SetThreadHandlesArgs) -> Result {
     let thread = context.thread();
     thread.pthread_handle.store(args.pthread_handle, Relaxed);
-    thread.dispatch_queue.store({ args.dispatch_qaddr }.0, Relaxed);
+    thread
+        .dispatch_queue
+        .store({ args.dispatch_qaddr }.0, Relaxed);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::{
         nr, //
     },
     core::{
+        ClaimedIds,
         Context,
         Out,
         Subsystem,
@@ -31,6 +32,7 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![
     fork_wait_for_child,
     started_suspended,
     getuidgid,
+    setuidgid,
     image::set_dyld_info,
     image::stop_after_exec,
 ]];
@@ -86,5 +88,17 @@ fn getuidgid(context: &Context<'_>, out: Out<UidGid>) -> Result {
         uid: ids.uid as i32,
         gid: ids.gid as i32,
     })?;
+    Ok(())
+}
+
+/// Changes the identity that the task claims; -1 leaves a part as it is. Linux credentials do not
+/// change: the identity is for programs to tell each other, and gives no rights.
+#[trap(nr::SETUIDGID)]
+fn setuidgid(context: &Context<'_>, ids: UidGid) -> Result {
+    context.task().claim_ids(ClaimedIds {
+        // CAST: the words are the same bits in both types.
+        uid: ids.uid as u32,
+        gid: ids.gid as u32,
+    });
     Ok(())
 }
