@@ -6,14 +6,11 @@
 //! between its check and its use. No lock may be held around any of these: they can sleep and
 //! fault.
 
-use crate::abi::UserAddr;
-use kernel::{
-    prelude::*,
-    uaccess::{
-        UserPtr,
-        UserSlice, //
-    },
+use crate::{
+    abi::UserAddr,
+    linux::usercopy, //
 };
+use kernel::prelude::*;
 use zerocopy::{
     FromBytes,
     Immutable,
@@ -30,10 +27,8 @@ impl From<Fault> for Error {
     }
 }
 
-/// The user memory of `length` bytes at `address`.
-fn slice(address: UserAddr, length: usize) -> Result<UserSlice, Fault> {
-    let address = usize::try_from(address.0).map_err(|_| Fault)?;
-    Ok(UserSlice::new(UserPtr::from_addr(address), length))
+fn number(address: UserAddr) -> Result<usize, Fault> {
+    usize::try_from(address.0).map_err(|_| Fault)
 }
 
 /// Reads a value.
@@ -47,10 +42,7 @@ pub(crate) fn read<T: FromBytes + IntoBytes>(address: UserAddr) -> Result<T, Fau
 /// Fills `bytes`.
 #[inline]
 pub(crate) fn read_bytes(address: UserAddr, bytes: &mut [u8]) -> Result<(), Fault> {
-    slice(address, bytes.len())?
-        .reader()
-        .read_slice(bytes)
-        .map_err(|_| Fault)
+    usercopy::copy_from_user(bytes, number(address)?).map_err(|_| Fault)
 }
 
 /// Writes a value.
@@ -62,8 +54,5 @@ pub(crate) fn write<T: IntoBytes + Immutable>(address: UserAddr, value: &T) -> R
 /// Writes `bytes`.
 #[inline]
 pub(crate) fn write_bytes(address: UserAddr, bytes: &[u8]) -> Result<(), Fault> {
-    slice(address, bytes.len())?
-        .writer()
-        .write_slice(bytes)
-        .map_err(|_| Fault)
+    usercopy::copy_to_user(number(address)?, bytes).map_err(|_| Fault)
 }

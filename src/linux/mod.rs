@@ -27,4 +27,5 @@ pub(crate) mod random;
 pub(crate) mod slot;
 pub(crate) mod task_work;
 pub(crate) mod thread_table;
+pub(crate) mod usercopy;
 pub(crate) mod wait;

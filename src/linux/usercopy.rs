@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copies from and to user memory.
+//!
+//! Serves `core::user`. The kernel crate's `UserSlice` goes through `copy_from_user`, which asks
+//! the slab allocator about the kernel side of each copy whose size is not a constant
+//! (`CONFIG_HARDENED_USERCOPY`). That check finds lengths that do not belong to the buffer; here a
+//! slice says what its length is. It is a tenth of the instructions of a message, so it is left
+//! out.
+//!
+//! Locks: none may be held; these functions can sleep and fault.
+//!
+//! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
+
+use core::ptr;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+/// The longest copy that the kernel's own functions make.
+const LONGEST: usize = i32::MAX as usize;
+
+/// Fills `bytes` from user memory at `address`. `EFAULT` if that cannot be read, with some of
+/// `bytes` overwritten.
+#[inline]
+pub(crate) fn copy_from_user(bytes: &mut [u8], address: usize) -> Result {
+    if bytes.len() > LONGEST {
+        return Err(EFAULT);
+    }
+    // SAFETY: The destination is valid for writing `len` bytes. The source may be any address: the
+    // function checks that it is one of user space.
+    let left = unsafe {
+        bindings::_copy_from_user(
+            bytes.as_mut_ptr().cast(),
+            ptr::without_provenance(address),
+            bytes.len(),
+        )
+    };
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(EFAULT)
+    }
+}
+
+/// Writes `bytes` to user memory at `address`. `EFAULT` if that cannot be written, or only in
+/// part.
+#[inline]
+pub(crate) fn copy_to_user(address: usize, bytes: &[u8]) -> Result {
+    if bytes.len() > LONGEST {
+        return Err(EFAULT);
+    }
+    // SAFETY: The source is valid for reading `len` bytes. The destination may be any address: the
+    // function checks that it is one of user space.
+    let left = unsafe {
+        bindings::_copy_to_user(
+            ptr::without_provenance_mut(address),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+        )
+    };
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(EFAULT)
+    }
+}
