@@ -11,9 +11,15 @@
 use kernel::{
     bindings,
     prelude::*,
-    sync::LockClassKey,
+    sync::{
+        aref::ARef,
+        LockClassKey, //
+    },
+    task::Task,
     types::Opaque, //
 };
+
+use super::bindings as shim;
 
 /// A moment on `CLOCK_MONOTONIC`, in nanoseconds. It is what `mach_absolute_time` counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,41 +99,18 @@ impl WaitQueue {
             if kernel::current!().signal_pending() {
                 break Woken::Interrupted;
             }
-            match deadline {
-                // SAFETY: `schedule` may be called by a thread that holds no spinlock, which
-                // `might_sleep` checking enforces on debug kernels.
-                None => unsafe { bindings::schedule() },
-                Some(Deadline(mut expires)) => {
-                    // SAFETY: `expires` is valid for the call, and this thread may sleep.
-                    let left = unsafe {
-                        bindings::schedule_hrtimeout_range(
-                            &mut expires,
-                            0,
-                            bindings::hrtimer_mode_HRTIMER_MODE_ABS,
-                        )
-                    };
-                    if left == 0 {
-                        break if ready() {
-                            Woken::Ready
-                        } else {
-                            Woken::TimedOut
-                        };
-                    }
-                }
+            if !schedule_until(deadline) {
+                break if ready() {
+                    Woken::Ready
+                } else {
+                    Woken::TimedOut
+                };
             }
         };
 
         // SAFETY: The entry was queued on this head by `prepare_to_wait`.
         unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
         outcome
-    }
-
-    /// Wakes one waiting thread, with the hint that the caller is about to sleep itself, so that
-    /// the woken one had better run on the same CPU. Does not sleep.
-    #[inline]
-    pub(crate) fn wake_one_sync(&self) {
-        // SAFETY: `head` is an initialised wait queue head.
-        unsafe { bindings::__wake_up_sync(self.head.get(), bindings::TASK_NORMAL) };
     }
 
     /// Wakes all waiting threads. Does not sleep.
@@ -142,6 +125,90 @@ impl WaitQueue {
             )
         };
     }
+}
+
+/// A thread that sleeps where only one thread ever does, and those who wake it know which: no
+/// queue has to be joined and left, and no lock of a queue taken.
+pub(crate) struct Sleeper {
+    thread: ARef<Task>,
+}
+
+impl Sleeper {
+    /// Makes the sleeper of the current thread.
+    pub(crate) fn current() -> Self {
+        Self {
+            thread: ARef::from(&**kernel::current!()),
+        }
+    }
+
+    /// Sleeps until `ready` holds, the deadline passes, or a signal is pending. To be called by
+    /// the sleeper's own thread; any other would not be woken.
+    ///
+    /// Whoever makes `ready` true must do so before calling [`wake_sync`](Self::wake_sync).
+    /// `ready` is called with the thread already marked as sleeping: it must not sleep.
+    #[inline]
+    pub(crate) fn sleep(
+        &self,
+        deadline: Option<Deadline>,
+        mut ready: impl FnMut() -> bool,
+    ) -> Woken {
+        let outcome = loop {
+            // SAFETY: Neither this nor the other call has preconditions. What follows either ends
+            // the sleep at once, or marks the thread as running again.
+            unsafe { shim::mach_shim_set_current_state_interruptible() };
+            if ready() {
+                break Woken::Ready;
+            }
+            if kernel::current!().signal_pending() {
+                break Woken::Interrupted;
+            }
+            if !schedule_until(deadline) {
+                break if ready() {
+                    Woken::Ready
+                } else {
+                    Woken::TimedOut
+                };
+            }
+        };
+        // SAFETY: As above.
+        unsafe { shim::mach_shim_set_current_state_running() };
+        outcome
+    }
+
+    /// Wakes the thread if it sleeps here, with the hint that the caller is about to sleep itself,
+    /// so that the woken one had better run on the same CPU. Does not sleep.
+    ///
+    /// If the thread is done sleeping here and sleeps elsewhere, it is woken there for nothing,
+    /// which every sleep in the kernel is prepared for.
+    #[inline]
+    pub(crate) fn wake_sync(&self) {
+        // SAFETY: The reference keeps the thread's structure alive, if not the thread.
+        unsafe { shim::mach_shim_wake_up_sync(self.thread.as_ptr()) };
+    }
+}
+
+/// Gets ready for [`Sleeper::wake_sync`]. To be called once, when the module starts; without it
+/// such wake-ups lack their hint.
+pub(crate) fn init() {
+    // SAFETY: Called before there is any other thread that could use the flags.
+    unsafe { shim::mach_shim_find_sync_flags() };
+}
+
+/// Lets other threads run until somebody wakes this one, which is marked as sleeping. False if the
+/// deadline passed.
+#[inline]
+fn schedule_until(deadline: Option<Deadline>) -> bool {
+    let Some(Deadline(mut expires)) = deadline else {
+        // SAFETY: `schedule` may be called by a thread that holds no spinlock, which `might_sleep`
+        // checking enforces on debug kernels.
+        unsafe { bindings::schedule() };
+        return true;
+    };
+    // SAFETY: `expires` is valid for the call, and this thread may sleep.
+    let left = unsafe {
+        bindings::schedule_hrtimeout_range(&mut expires, 0, bindings::hrtimer_mode_HRTIMER_MODE_ABS)
+    };
+    left != 0
 }
 
 /// Makes a [`WaitQueue`] whose lock has a class of its own.

@@ -16,6 +16,7 @@
 #include <linux/tracepoint.h>
 #include <asm/segment.h>
 #include <linux/vmstat.h>
+#include <linux/wait.h>
 #include <asm/unistd.h>
 
 #include "shim.h"
@@ -23,6 +24,48 @@
 void mach_shim_tracepoint_synchronize_unregister(void)
 {
 	tracepoint_synchronize_unregister();
+}
+
+void mach_shim_set_current_state_interruptible(void)
+{
+	set_current_state(TASK_INTERRUPTIBLE);
+}
+
+void mach_shim_set_current_state_running(void)
+{
+	__set_current_state(TASK_RUNNING);
+}
+
+/*
+ * What a wake-up through a wait queue does to the thread of an entry, without the
+ * queue. The flag that says "the waker is about to sleep" is private to the
+ * scheduler: it is learnt from a wake-up that has it.
+ */
+static int sync_flags;
+
+void mach_shim_wake_up_sync(struct task_struct *task)
+{
+	struct wait_queue_entry entry = { .private = task };
+
+	default_wake_function(&entry, TASK_INTERRUPTIBLE, sync_flags, NULL);
+}
+
+static int note_sync_flags(struct wait_queue_entry *entry, unsigned int mode, int flags,
+			   void *key)
+{
+	sync_flags = flags;
+	return 0;
+}
+
+void mach_shim_find_sync_flags(void)
+{
+	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(head);
+	struct wait_queue_entry entry;
+
+	init_waitqueue_func_entry(&entry, note_sync_flags);
+	add_wait_queue(&head, &entry);
+	__wake_up_sync(&head, TASK_INTERRUPTIBLE);
+	remove_wait_queue(&head, &entry);
 }
 
 bool mach_shim_can_mmap_file(struct file *file)

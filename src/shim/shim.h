@@ -15,6 +15,13 @@
 /* linux/tracepoint.h */
 void mach_shim_tracepoint_synchronize_unregister(void);
 
+/* linux/sched.h, linux/wait.h */
+struct task_struct;
+void mach_shim_set_current_state_interruptible(void);
+void mach_shim_set_current_state_running(void);
+void mach_shim_wake_up_sync(struct task_struct *task);
+void mach_shim_find_sync_flags(void);
+
 /* linux/fs.h */
 struct file;
 bool mach_shim_can_mmap_file(struct file *file);

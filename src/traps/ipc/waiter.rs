@@ -16,9 +16,8 @@ use crate::{
         queue::Linked,
         slot::Slot,
         wait::{
-            new_wait_queue,
             Deadline,
-            WaitQueue,
+            Sleeper,
             Woken, //
         },
     },
@@ -53,10 +52,8 @@ pub(super) enum Outcome {
 const PENDING: u32 = 0;
 
 /// A thread's place in wait queues.
-#[pin_data]
 pub(super) struct Waiter {
-    #[pin]
-    sleepers: WaitQueue,
+    sleeper: Sleeper,
     outcome: Atomic<u32>,
     message: Slot<Node<Message>>,
     /// The size of the largest message that the receiver has room for.
@@ -94,18 +91,18 @@ impl Room {
 }
 
 impl Waiter {
-    /// Makes the waiter of a thread. Fails with `ENOMEM`.
+    /// Makes the waiter of the current thread. Fails with `ENOMEM`.
     pub(super) fn new() -> Result<Arc<Linked<Self>>> {
         Arc::pin_init(
-            Linked::new(pin_init!(Self {
-                sleepers <- new_wait_queue!("Waiter::sleepers"),
+            Linked::new(Self {
+                sleeper: Sleeper::current(),
                 outcome: Atomic::new(PENDING),
                 message: Slot::new(),
                 room: Atomic::new(0),
                 keeps_large: Atomic::new(false),
                 large_size: Atomic::new(0),
                 large_port: Atomic::new(0),
-            })),
+            }),
             GFP_KERNEL_ACCOUNT,
         )
     }
@@ -157,15 +154,15 @@ impl Waiter {
     /// Wakes the thread after [`deliver`](Self::deliver). No lock need be held.
     #[inline]
     pub(super) fn wake(&self) {
-        self.sleepers.wake_one_sync();
+        self.sleeper.wake_sync();
     }
 
     /// Sleeps until the wait has an outcome, the deadline passes, or a signal comes. In the latter
     /// two cases the waiter may still be in its queue.
     #[inline]
     pub(super) fn sleep(&self, deadline: Option<Deadline>) -> Woken {
-        self.sleepers
-            .wait(deadline, || self.outcome.load(Relaxed) != PENDING)
+        self.sleeper
+            .sleep(deadline, || self.outcome.load(Relaxed) != PENDING)
     }
 
     /// The outcome, once the waiter is out of its queue.
