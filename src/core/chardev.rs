@@ -69,6 +69,6 @@ fn trap(task: ArcBorrow<'_, Task>, number: u32, arg: usize) -> i64 {
         Ok(thread) => thread,
         Err(error) => return i64::from(error.to_errno()),
     };
-    let context = Context::new(&task, &thread);
+    let context = Context::new(&task, thread);
     task.mach().registry.dispatch(&context, number, arg).value()
 }

@@ -224,7 +224,7 @@ impl ProcessObserver for Mach {
         if self.tasks.insert_unborn(record.clone()).is_err() {
             return;
         }
-        if let Some(thread) = own.and_then(|task| task.threads.current()) {
+        if let Some(thread) = own.as_ref().and_then(|task| task.threads.current()) {
             thread.forked(record);
         }
     }
@@ -245,12 +245,8 @@ impl ProcessObserver for Mach {
         let current = ProcessId::current();
         // Looked at under the lock and not counted: another thread of the process may be the last
         // one meanwhile and end the task, and letting go of it must not be left to this one.
-        let thread = self
-            .tasks
-            .look_at(&current, |task| task.threads.remove_current());
-        if let Some(thread) = thread.flatten() {
-            later(thread);
-        }
+        self.tasks
+            .look_at(&current, |task| task.threads.retire_current());
         if last_thread {
             if let Some(task) = self.tasks.remove_of(&current) {
                 later(task);

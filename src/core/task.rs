@@ -216,7 +216,7 @@ impl Task {
 
     /// The thread object of the current thread, made at its first trap.
     #[inline]
-    pub(super) fn current_thread(&self) -> Result<Arc<Thread>> {
+    pub(super) fn current_thread(&self) -> Result<&Thread> {
         match self.threads.current() {
             Some(thread) => Ok(thread),
             None => self.start_thread(),
@@ -225,17 +225,17 @@ impl Task {
 
     /// Makes and registers the thread object of the current thread.
     #[cold]
-    fn start_thread(&self) -> Result<Arc<Thread>> {
-        let thread = Thread::new(self)?;
-        self.threads.insert_current(thread.clone())?;
-        Ok(thread)
+    fn start_thread(&self) -> Result<&Thread> {
+        self.threads.insert_current(Thread::new(self)?)?;
+        self.threads.current().ok_or(ENOMEM)
     }
 
     /// Ends the current thread as far as Mach is concerned. Its next trap starts a new one.
     pub(crate) fn end_current_thread(&self) {
-        if let Some(thread) = self.threads.remove_current() {
+        if let Some(thread) = self.threads.current() {
             thread.end();
         }
+        self.threads.retire_current();
     }
 
     /// Ends the task: its ports die. May sleep; later calls do nothing.

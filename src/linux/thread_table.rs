@@ -1,69 +1,131 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The threads of one task by Linux thread id, with a look-up of the current one that takes no
-//! lock.
+//! lock and no reference.
+//!
+//! Every trap makes that look-up, so most threads have a slot in which they are found with two
+//! loads; the others, of tasks with many threads, are looked up in the array that has them all.
 //!
 //! Locks: the array's own spinlock, a leaf.
 
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 use kernel::{
     bindings,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::{
+            ordering::{Acquire, Relaxed, Release},
+            Atomic, //
+        },
+        Arc, //
+    },
     types::{ForeignOwnable, Opaque}, //
 };
 
-use super::process;
+use super::{
+    process,
+    task_work::{
+        run_in_current,
+        TaskWorkItem, //
+    },
+};
+
+/// Slots of a table.
+const SLOTS: usize = 8;
+
+/// Where one thread is found at once.
+///
+/// # Invariants
+///
+/// `tid` becomes the id of a thread, and 0 again, only by that thread; while it is, only that
+/// thread accesses `entry`, which is then what the array has under the id.
+struct Slot {
+    tid: Atomic<u32>,
+    entry: Atomic<*mut c_void>,
+}
 
 /// Threads by id.
 ///
 /// # Invariants
 ///
 /// Every entry came from `Arc::into_foreign`. An entry leaves the table only through
-/// [`ThreadTable::remove_current`], called by the thread with that id, or when the table itself is
+/// [`ThreadTable::retire_current`], called by the thread with that id, or when the table itself is
 /// dropped; and an id is entered only by its own thread. So an entry that a thread finds under its
-/// own id stays where it is until that thread removes it.
+/// own id stays where it is until that thread removes it. The reference that leaves the table then
+/// is given up by task work, so no earlier than the system call is over in which it left.
 #[pin_data(PinnedDrop)]
-pub(crate) struct ThreadTable<T: Send + Sync + 'static> {
+pub(crate) struct ThreadTable<T: TaskWorkItem> {
+    slots: [Slot; SLOTS],
     #[pin]
     array: Opaque<bindings::xarray>,
     _owns: PhantomData<Arc<T>>,
 }
 
 // SAFETY: The table holds counted references to its entries.
-unsafe impl<T: Send + Sync> Send for ThreadTable<T> {}
+unsafe impl<T: TaskWorkItem> Send for ThreadTable<T> {}
 
 // SAFETY: The array has its own lock.
-unsafe impl<T: Send + Sync> Sync for ThreadTable<T> {}
+unsafe impl<T: TaskWorkItem> Sync for ThreadTable<T> {}
 
-impl<T: Send + Sync + 'static> ThreadTable<T> {
+impl<T: TaskWorkItem> ThreadTable<T> {
     /// Makes an empty table.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
+            slots: [const {
+                Slot {
+                    tid: Atomic::new(0),
+                    entry: Atomic::new(ptr::null_mut()),
+                }
+            }; SLOTS],
             // SAFETY: The slot is valid for the call.
             array <- Opaque::ffi_init(|slot| unsafe { bindings::xa_init_flags(slot, 0) }),
             _owns: PhantomData,
         })
     }
 
-    /// The entry of the current thread.
+    /// The slot that the thread with this id may have.
     #[inline]
-    pub(crate) fn current(&self) -> Option<Arc<T>> {
-        let index = process::current_tid() as usize;
-        // SAFETY: The array is initialised; `xa_load` has its own RCU section.
-        let entry = unsafe { bindings::xa_load(self.array.get(), index) };
+    fn slot(&self, tid: u32) -> &Slot {
+        // CAST: `u32` to `usize` loses nothing. The index is in bounds, which the compiler sees.
+        &self.slots[tid as usize % SLOTS]
+    }
+
+    /// The entry of the current thread, which stays valid until the system call is over.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<&T> {
+        let tid = process::current_tid();
+        let slot = self.slot(tid);
+        let entry = if slot.tid.load(Relaxed) == tid {
+            slot.entry.load(Relaxed)
+        } else {
+            self.in_array(tid)
+        };
         if entry.is_null() {
             return None;
         }
-        // SAFETY: By the type invariants the entry came from `Arc::into_foreign` and, standing
-        // under the caller's own id, can be removed by nobody else before the clone is made.
-        Some(unsafe { Arc::<T>::borrow(entry) }.into())
+        // SAFETY: By the type invariants the entry came from `Arc::into_foreign`; standing under
+        // the caller's own id it can be removed by nobody else, and when the caller removes it,
+        // the reference lasts until the thread returns to user space or exits: until everything
+        // that could have this borrow, on the stack of its system call, is gone. The borrow of the
+        // table excludes that the table is dropped.
+        let thread: &T = unsafe { &*ptr::from_ref(&*Arc::<T>::borrow(entry)) };
+        Some(thread)
     }
 
-    /// Enters `thread` under the id of the current thread, in place of any earlier entry, which is
-    /// returned. Fails with `ENOMEM`. May sleep.
-    pub(crate) fn insert_current(&self, thread: Arc<T>) -> Result<Option<Arc<T>>> {
-        let index = process::current_tid() as usize;
+    /// What the array has for the current thread, whose id this is.
+    #[cold]
+    fn in_array(&self, tid: u32) -> *mut c_void {
+        // SAFETY: The array is initialised; `xa_load` has its own RCU section.
+        unsafe { bindings::xa_load(self.array.get(), tid as usize) }
+    }
+
+    /// Enters `thread` for the current thread, which has no entry. Fails with `ENOMEM`. May sleep.
+    pub(crate) fn insert_current(&self, thread: Arc<T>) -> Result {
+        let tid = process::current_tid();
+        let index = tid as usize;
         let raw = thread.into_foreign();
         // SAFETY: The array is initialised, and `raw` is aligned to at least four bytes.
         let old = unsafe {
@@ -76,9 +138,25 @@ impl<T: Send + Sync + 'static> ThreadTable<T> {
             drop(unsafe { Arc::<T>::from_foreign(raw) });
             return Err(Error::from_errno(errno));
         }
+        let slot = self.slot(tid);
+        // INVARIANT: The slot, if it is free or this thread's, gets what the array has.
+        if slot.tid.load(Relaxed) == tid || slot.tid.cmpxchg(0, tid, Acquire).is_ok() {
+            slot.entry.store(raw, Relaxed);
+        }
         // SAFETY: By the type invariants `old` is null or came from `Arc::into_foreign`, and it is
         // in the table no more.
-        Ok(unsafe { Arc::try_from_foreign(old) })
+        Self::give_up(unsafe { Arc::try_from_foreign(old) });
+        Ok(())
+    }
+
+    /// Lets go of what left the table when the system call is over, by running its task work.
+    fn give_up(thread: Option<Arc<T>>) {
+        if let Some(Err(thread)) = thread.map(run_in_current) {
+            // A thread that comes here still runs task work, and the module is pinned by the task
+            // whose thread this is. Should that fail all the same, leaking is what is left.
+            pr_err!("task work refused; an ended thread stays in memory\n");
+            core::mem::forget(thread);
+        }
     }
 
     /// Calls `visit` for every thread. May sleep.
@@ -107,19 +185,27 @@ impl<T: Send + Sync + 'static> ThreadTable<T> {
         }
     }
 
-    /// Takes out the entry of the current thread. Does not sleep.
-    pub(crate) fn remove_current(&self) -> Option<Arc<T>> {
-        let index = process::current_tid() as usize;
+    /// Takes out the entry of the current thread, if there is one, and leaves it to the thread's
+    /// task work. Does not sleep.
+    pub(crate) fn retire_current(&self) {
+        let tid = process::current_tid();
+        let slot = self.slot(tid);
+        if slot.tid.load(Relaxed) == tid {
+            slot.entry.store(ptr::null_mut(), Relaxed);
+            // INVARIANT: The slot is nobody's from here on. Whoever takes it next writes `entry`
+            // before reading it, and after the exchange that follows this store.
+            slot.tid.store(0, Release);
+        }
         // SAFETY: The array is initialised.
-        let entry = unsafe { bindings::xa_erase(self.array.get(), index) };
+        let entry = unsafe { bindings::xa_erase(self.array.get(), tid as usize) };
         // SAFETY: By the type invariants the entry is null or came from `Arc::into_foreign`, and
         // it is in the table no more.
-        unsafe { Arc::try_from_foreign(entry) }
+        Self::give_up(unsafe { Arc::try_from_foreign(entry) });
     }
 }
 
 #[pinned_drop]
-impl<T: Send + Sync + 'static> PinnedDrop for ThreadTable<T> {
+impl<T: TaskWorkItem> PinnedDrop for ThreadTable<T> {
     fn drop(self: Pin<&mut Self>) {
         let mut index = 0;
         loop {
@@ -135,7 +221,7 @@ impl<T: Send + Sync + 'static> PinnedDrop for ThreadTable<T> {
             if entry.is_null() {
                 break;
             }
-            // SAFETY: As in `remove_current`.
+            // SAFETY: As in `retire_current`.
             drop(unsafe {
                 Arc::<T>::try_from_foreign(bindings::xa_erase(self.array.get(), index))
             });
