@@ -8,7 +8,7 @@
 # root, same paths, and calls make again; there scripts/build.mk has the rules.
 
 GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-analyzer \
-	host-test host-programs vm-programs demo
+	host-test host-programs vm-programs demo bench bench-profile
 
 .DEFAULT_GOAL := all
 
@@ -21,10 +21,14 @@ else
 # Variables given on the command line, to be handed on to the inner make.
 export MACH_VARS := $(foreach v,$(.VARIABLES),$(if $(filter command%,$(origin $v)),$v))
 
-.PHONY: $(GOALS) prepare update help clean
+.PHONY: $(GOALS) prepare bench-prepare update help clean
 
 $(GOALS): prepare
 	@scripts/enter.sh make $@
+
+bench bench-profile: bench-prepare
+bench-prepare: prepare
+	@scripts/bench-prepare.sh
 
 prepare:
 	@scripts/prepare.sh

@@ -79,7 +79,7 @@ VM_TESTS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/test_*.c))
 # Headers that other fragments generate and test programs include.
 VM_HEADERS :=
 
--include demo/demo.mk tests/tests.mk tests/abi/abi.mk
+-include demo/demo.mk tests/tests.mk tests/abi/abi.mk tests/bench/bench.mk
 
 vm-programs: $(VM_TESTS) $(B)/vm/runner
 

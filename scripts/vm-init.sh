@@ -4,6 +4,7 @@
 # /init of the VM. MACH_MODE comes from the kernel's command line:
 #   test   run the test programs in /tests
 #   run    load the module and run /demo/run-demo
+#   bench  run /bench/run, which scripts/run-bench.py wrote
 #   shell  load the module and give a prompt
 #
 # ttyS0 is the kernel's console. In the modes test and run, ttyS1 goes to the
@@ -43,6 +44,11 @@ case $MACH_MODE in
 test)
 	control
 	/bin/runner /tests/list
+	;;
+bench)
+	control
+	sh /bench/run
+	echo "@ end $?"
 	;;
 run)
 	control

@@ -109,10 +109,10 @@ class Archive:
         self.file.close()
 
 
-def make_initramfs(programs=(), test_list=""):
+def make_initramfs(programs=(), test_list="", fill=None):
     """Write the VM's file system; `programs` are the paths of test programs.
 
-    The caller removes the file.
+    `fill` may add further files to the archive. The caller removes the file.
     """
     path = BUILD / f"vm/initramfs-{os.getpid()}.cpio"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,6 +136,8 @@ def make_initramfs(programs=(), test_list=""):
     extra = BUILD / "initramfs-extra"
     if extra.is_dir():
         archive.tree(extra)
+    if fill:
+        fill(archive)
     archive.close()
     return path
 
@@ -171,18 +173,24 @@ class Hang(Exception):
 
 
 class Machine:
-    """A running VM that speaks lines. Use it in a `with`."""
+    """A running VM that speaks lines. Use it in a `with`.
 
-    def __init__(self, initramfs, mode, console):
+    `adjust` may change the command line of QEMU.
+    """
+
+    def __init__(self, initramfs, mode, console, adjust=None):
         self.console = pathlib.Path(console)
         self.console.parent.mkdir(parents=True, exist_ok=True)
         # Not truncated, so that two runs at once keep logs of their own.
         self.console.unlink(missing_ok=True)
         self.initramfs = initramfs
         serial = ["-serial", f"file:{console}", "-serial", "stdio"]
+        command = qemu_command(initramfs, mode, serial)
+        if adjust:
+            command = adjust(command)
         try:
             self.process = subprocess.Popen(
-                qemu_command(initramfs, mode, serial), stdin=subprocess.DEVNULL,
+                command, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent)
         except FileNotFoundError:

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A right in a message, and a descriptor over a socket. */
+#define _GNU_SOURCE
+#include "ours.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "process.h"
+
+BENCH(right_one_thread, 5000, OURS)
+{
+	struct {
+		struct header header;
+		uint32_t count;
+		struct port_descriptor right;
+		char trailer[MACH_TRAILER_MAX];
+	} message = { .header = { .id = 1 } };
+	const uint32_t size = offsetof(typeof(message), trailer);
+	name_t port, other;
+
+	mach_open();
+	port = new_port();
+	other = new_port();
+	while (bench_more(run)) {
+		message.header.bits = MSGH_BITS(MAKE_SEND, 0) | MSGH_COMPLEX;
+		message.header.remote = port;
+		message.header.local = MACH_PORT_NULL;
+		message.count = 1;
+		message.right = (struct port_descriptor)PORT_DESCRIPTOR(other, MAKE_SEND);
+		TRAP(mach_msg(&message, MACH_SEND_MSG, size, 0, MACH_PORT_NULL, 0));
+		TRAP(mach_msg(&message, MACH_RCV_MSG, 0, sizeof(message), port, 0));
+		TRAP(deallocate(message.right.name));
+	}
+}
+
+BENCH(scm_rights_one_thread, 5000, ONE)
+{
+	int socket[2], fd;
+
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, socket) == 0);
+	fd = open("/dev/null", O_RDWR);
+	while (bench_more(run)) {
+		pass_fd(socket[0], fd);
+		close(take_fd(socket[1]));
+	}
+}
+
+static void serve_scm_rights(void *argument)
+{
+	int *socket = argument;
+
+	for (;;) {
+		int fd = take_fd(socket[1]);
+
+		pass_fd(socket[1], fd);
+		close(fd);
+	}
+}
+
+BENCH(scm_rights_round_trip, 2000, PAIR)
+{
+	int socket[2], fd;
+
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, socket) == 0);
+	fd = open("/dev/null", O_RDWR);
+	bench_peer(run, serve_scm_rights, socket);
+	while (bench_more(run)) {
+		pass_fd(socket[0], fd);
+		close(take_fd(socket[0]));
+	}
+}
