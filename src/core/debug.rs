@@ -4,6 +4,7 @@
 //!
 //! - `traps`: number, name, subsystem (or `-`), calls, errors; a line for each trap number.
 //! - `events`: name and count; a line for each kind of event.
+//! - `processes`: the last events in the lives of processes with a task, oldest first.
 //! - `objects`: name and number alive; a line for each kind of object.
 //! - what subsystems add, see [`Subsystem::reports`](super::Subsystem::reports).
 
@@ -75,6 +76,7 @@ impl DebugFiles {
                 directory.add(name, report)?;
             }
         }
+        directory.add(c"processes", mach.history.clone())?;
         Ok(Self(directory))
     }
 }

@@ -18,6 +18,7 @@
 use super::{
     commpage,
     tasks::Unborn,
+    watch::ProcessEvent,
     DyldInfo,
     Event,
     Mach,
@@ -31,7 +32,10 @@ use crate::linux::{
         FdSwap,
         ReservedFd, //
     },
-    process::ProcessId,
+    process::{
+        self,
+        ProcessId, //
+    },
     task_work::{
         run_in_current,
         TaskWorkItem, //
@@ -96,6 +100,7 @@ impl Mach {
             task.set_dyld_info(record.parent().dyld_info());
         }
         self.tasks.insert(task.clone())?;
+        self.remember(&task);
         self.settle_current();
         self.count(event);
         Ok(task)
@@ -176,7 +181,8 @@ impl PreparedExec {
         self.task.bind_to_current_image();
         let predecessor = {
             let _birth = mach.birth.lock();
-            let predecessor = mach.tasks.insert(self.task)?;
+            let predecessor = mach.tasks.insert(self.task.clone())?;
+            mach.remember(&self.task);
             mach.settle_current();
             predecessor
         };
@@ -207,6 +213,7 @@ impl ProcessObserver for Mach {
         let Some(child) = ProcessId::of(child) else {
             return;
         };
+        self.watches.tell(ProcessEvent::Forked(&child));
         let current = ProcessId::current();
         let own = self.tasks.of(&current);
         let parent = match &own {
@@ -230,6 +237,7 @@ impl ProcessObserver for Mach {
     }
 
     fn execed(&self) {
+        self.watches.tell(ProcessEvent::Replaced);
         if let Some(task) = self.current_task() {
             // Our own loader registers the task of the new image before it gets here.
             if !task.is_for_current_image() {
@@ -248,15 +256,29 @@ impl ProcessObserver for Mach {
         self.tasks
             .look_at(&current, |task| task.threads.retire_current());
         if last_thread {
+            self.watches.tell_exit(process::current_exit_status());
             if let Some(task) = self.tasks.remove_of(&current) {
                 later(task);
             }
             self.bury_unborn();
         }
     }
+
+    fn freed(&self) {
+        if self.watches.has_exited() {
+            self.watches.run_soon();
+        }
+    }
 }
 
 impl Mach {
+    /// Has the history tell of the process of `task`, which gets along without.
+    fn remember(&self, task: &Task) {
+        if let Err(error) = self.watches.keep(task.process(), self.history.clone()) {
+            pr_debug!("a process goes unrecorded: {}\n", error.to_errno());
+        }
+    }
+
     /// The current process will not make a first trap on what it inherited. Does not sleep.
     fn bury_unborn(&self) {
         if let Some(record) = self.tasks.remove_unborn(&ProcessId::current()) {

@@ -3,6 +3,7 @@
 //! The state of the module as a whole.
 
 use super::{
+    history::History,
     stats::{
         Counters,
         EVENTS, //
@@ -12,12 +13,17 @@ use super::{
         Unborn,
         UNBORN, //
     },
+    watch::{
+        Watches,
+        WATCHES, //
+    },
     Event,
     ObjectCounter,
     Subsystem,
     TrapRegistry, //
 };
 use crate::linux::{
+    deferred::Deferred,
     global::{
         Global,
         Published as PublishedGlobal, //
@@ -51,6 +57,8 @@ pub(crate) struct Mach {
     #[pin]
     births: WaitQueue,
     events: Counters<EVENTS>,
+    pub(super) watches: Arc<Deferred<Watches>>,
+    pub(super) history: Arc<History>,
 }
 
 impl Mach {
@@ -63,6 +71,8 @@ impl Mach {
             subsystem.bind(position);
         }
         let events = Counters::new()?;
+        let watches = Deferred::new(Watches::new())?;
+        let history = Arc::pin_init(History::new(), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 registry,
@@ -71,6 +81,8 @@ impl Mach {
                 birth <- new_mutex!((), "Mach::birth"),
                 births <- new_wait_queue!("Mach::births"),
                 events,
+                watches,
+                history,
             }),
             GFP_KERNEL,
         )
@@ -96,7 +108,13 @@ impl Mach {
 
     /// All kinds of counted objects.
     pub(super) fn objects(&self) -> impl Iterator<Item = &'static ObjectCounter> + '_ {
-        let own = [&super::task::TASKS, &super::thread::THREADS, &UNBORN].into_iter();
+        let own = [
+            &super::task::TASKS,
+            &super::thread::THREADS,
+            &UNBORN,
+            &WATCHES,
+        ]
+        .into_iter();
         let theirs = self
             .subsystems
             .iter()

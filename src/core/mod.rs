@@ -14,6 +14,8 @@
 //! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
 //! 3. `Thread::last_child`, `Task::tracer`, `Task::dyld_info` (spinlocks): leaves.
 //!
+//! Those of `watch`, which tell of processes, stand there; watchers' come after them.
+//!
 //! The locks of a subsystem come after all of these and are never held when core is called. The
 //! path of a trap takes none of them.
 
@@ -21,6 +23,7 @@ mod arg;
 mod chardev;
 pub(crate) mod commpage;
 mod debug;
+mod history;
 mod lifecycle;
 mod mach;
 mod object;
@@ -33,6 +36,7 @@ mod tasks;
 mod thread;
 mod trap;
 pub(crate) mod user;
+mod watch;
 
 // What is here is the interface for subsystems; not every part has a user in every build.
 #[allow(unused_imports)]
@@ -87,5 +91,10 @@ pub(crate) use self::{
     trap::{
         Context,
         TrapDescriptor, //
+    },
+    watch::{
+        ProcessEvent,
+        ProcessWatcher,
+        Watch, //
     },
 };

@@ -51,6 +51,10 @@ pub(crate) trait ProcessObserver: Send + Sync + 'static {
     /// The current thread is exiting; `last_thread` if all the others of its process already are.
     /// The thread still has its address space and its files.
     fn exiting(&self, last_thread: bool);
+
+    /// Some thread or process is gone for good. Unlike the others this is called in whatever
+    /// context, even that of an interrupt: it must not take a lock.
+    fn freed(&self) {}
 }
 
 /// An observer that is being told. Dropping this ends it: once it is dropped no call is going on
@@ -60,6 +64,7 @@ pub(crate) struct ProcessEvents<T: ProcessObserver> {
     _fork: Probe,
     _exec: Probe,
     _exit: Probe,
+    _free: Probe,
     _quiesce: Quiesce,
     _observer: Arc<T>,
 }
@@ -79,10 +84,12 @@ impl<T: ProcessObserver> ProcessEvents<T> {
             let fork = Probe::new(c"sched_process_fork", on_fork::<T> as *mut c_void, data)?;
             let exec = Probe::new(c"sched_process_exec", on_exec::<T> as *mut c_void, data)?;
             let exit = Probe::new(c"sched_process_exit", on_exit::<T> as *mut c_void, data)?;
+            let free = Probe::new(c"sched_process_free", on_free::<T> as *mut c_void, data)?;
             Ok(Self {
                 _fork: fork,
                 _exec: exec,
                 _exit: exit,
+                _free: free,
                 _quiesce: quiesce,
                 _observer: observer,
             })
@@ -156,6 +163,19 @@ unsafe extern "C" fn on_exit<T: ProcessObserver>(
     }
     // SAFETY: By the caller's promise.
     unsafe { &*data.cast::<T>() }.exiting(group_dead);
+}
+
+/// Probe of `sched_process_free`, which is called when the last look at a reaped task is over.
+///
+/// # Safety
+///
+/// `data` must point to a `T` that stays alive while the function runs.
+unsafe extern "C" fn on_free<T: ProcessObserver>(
+    data: *mut c_void,
+    _task: *mut bindings::task_struct,
+) {
+    // SAFETY: By the caller's promise.
+    unsafe { &*data.cast::<T>() }.freed();
 }
 
 /// A function that is called at a tracepoint until this is dropped; after that, until a

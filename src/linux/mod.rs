@@ -11,6 +11,7 @@ pub(crate) mod chardev;
 pub(crate) mod cpu;
 mod credentials;
 pub(crate) mod debugfs;
+pub(crate) mod deferred;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod exec_file;

@@ -197,6 +197,13 @@ impl ProcessId {
         live == 0
     }
 
+    /// Whether the process has been reaped, or given up its number in any other way.
+    pub(crate) fn is_reaped(&self) -> bool {
+        let _rcu = rcu::read_lock();
+        // SAFETY: The RCU guard is held.
+        unsafe { self.leader() }.is_null()
+    }
+
     /// Sends `signal` to the process as the kernel, without any check of permissions. Fails with
     /// `ESRCH` for a process that has been reaped and `EINVAL` for a number that is no signal.
     pub(crate) fn send_signal(&self, signal: i32) -> Result {
@@ -333,6 +340,23 @@ pub(crate) fn current_gid() -> u32 {
 pub(crate) fn current_mm_key() -> usize {
     // SAFETY: `current` is valid; the field is changed by the thread itself only.
     unsafe { (*current()).mm }.addr()
+}
+
+/// With what status the current process, of which this is the last thread to exit, will be seen to
+/// have ended: as wait(2) tells it.
+pub(crate) fn current_exit_status() -> u32 {
+    // SAFETY: `current` and its `signal` are valid, and its leader exists as long as it does. With
+    // all threads exiting nobody changes the fields any more.
+    let status = unsafe {
+        let signal = (*current()).signal;
+        if (*signal).flags & bindings::SIGNAL_GROUP_EXIT != 0 {
+            (*signal).group_exit_code
+        } else {
+            (*(*current()).group_leader).exit_code
+        }
+    };
+    // CAST: A status is 16 bits.
+    status as u32
 }
 
 /// Whether the current thread has begun to exit.
