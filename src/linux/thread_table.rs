@@ -6,7 +6,8 @@
 //! Every trap makes that look-up, so most threads have a slot in which they are found with two
 //! loads; the others, of tasks with many threads, are looked up in the array that has them all.
 //!
-//! Locks: the array's own spinlock, a leaf.
+//! Locks: the array's own spinlock, a leaf. It is taken under the lock of the array that leads to
+//! the task, so it is of a class of its own.
 
 use core::{
     marker::PhantomData,
@@ -15,6 +16,7 @@ use core::{
 use kernel::{
     bindings,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             ordering::{Acquire, Relaxed, Release},
@@ -26,6 +28,7 @@ use kernel::{
 };
 
 use super::{
+    bindings as shim,
     process,
     task_work::{
         run_in_current,
@@ -80,8 +83,14 @@ impl<T: TaskWorkItem> ThreadTable<T> {
                     entry: Atomic::new(ptr::null_mut()),
                 }
             }; SLOTS],
-            // SAFETY: The slot is valid for the call.
-            array <- Opaque::ffi_init(|slot| unsafe { bindings::xa_init_flags(slot, 0) }),
+            // SAFETY: The slot is valid for the call; name and key live for ever.
+            array <- Opaque::ffi_init(|slot| unsafe {
+                shim::mach_shim_xa_init(
+                    slot,
+                    c"ThreadTable".as_char_ptr(),
+                    static_lock_class!().as_ptr(),
+                )
+            }),
             _owns: PhantomData,
         })
     }

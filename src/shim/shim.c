@@ -7,6 +7,7 @@
 #include <linux/elf.h>
 #include <linux/fs.h>
 #include <linux/kernel_stat.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ptrace.h>
@@ -17,6 +18,7 @@
 #include <asm/segment.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
+#include <linux/xarray.h>
 #include <asm/unistd.h>
 
 #include "shim.h"
@@ -66,6 +68,12 @@ void mach_shim_find_sync_flags(void)
 	add_wait_queue(&head, &entry);
 	__wake_up_sync(&head, TASK_INTERRUPTIBLE);
 	remove_wait_queue(&head, &entry);
+}
+
+void mach_shim_xa_init(struct xarray *xa, const char *name, struct lock_class_key *key)
+{
+	xa_init(xa);
+	lockdep_set_class_and_name(&xa->xa_lock, key, name);
 }
 
 bool mach_shim_can_mmap_file(struct file *file)

@@ -22,6 +22,11 @@ void mach_shim_set_current_state_running(void);
 void mach_shim_wake_up_sync(struct task_struct *task);
 void mach_shim_find_sync_flags(void);
 
+/* linux/xarray.h: with a lock class of its own, which kernel crate arrays lack. */
+struct xarray;
+struct lock_class_key;
+void mach_shim_xa_init(struct xarray *xa, const char *name, struct lock_class_key *key);
+
 /* linux/fs.h */
 struct file;
 bool mach_shim_can_mmap_file(struct file *file);
