@@ -251,8 +251,12 @@ fn mach_port_move_member(context: &Context<'_>, args: MachPortMoveMemberArgs) ->
         return Ok(());
     }
     let set = set_of(space, after)?;
-    PortSet::remove_from_all(&port);
-    PortSet::insert(&set, &port)
+    // Joining can fail, so it comes first: then the port stays where it is.
+    match PortSet::insert(&set, &port) {
+        Ok(()) | Err(KernError::ALREADY_IN_SET) => PortSet::remove_from_others(&set, &port),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Tells which rights a name denotes.

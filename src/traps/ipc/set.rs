@@ -241,6 +241,22 @@ impl PortSet {
         drop(memberships);
     }
 
+    /// Removes `port` from all its sets but one.
+    pub(super) fn remove_from_others(this: &Arc<Self>, port: &Arc<Port>) {
+        // One at a time, so that each is dropped with the lock released.
+        while let Some(membership) = port.with(|state| {
+            let position = state
+                .memberships
+                .iter()
+                .position(|membership| !Arc::ptr_eq(&membership.set, this))?;
+            let membership = state.memberships.remove(position).ok()?;
+            membership.set.forget(&membership);
+            Some(membership)
+        }) {
+            drop(membership);
+        }
+    }
+
     /// Drops the set's references to `membership`, whose port's lock is held; the caller has
     /// another one.
     pub(super) fn forget(&self, membership: &Linked<Membership>) {
