@@ -22,6 +22,8 @@ pub(crate) mod machine;
 pub(crate) mod module;
 pub(crate) mod new_image;
 pub(crate) mod page;
+pub(crate) mod page_list;
+pub(crate) mod private_map;
 pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod random;

@@ -13,6 +13,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/sched/loadavg.h>
+#include <linux/sched/signal.h>
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
 #include <asm/segment.h>
@@ -116,9 +117,29 @@ void mach_shim_mmap_write_unlock(struct mm_struct *mm)
 	mmap_write_unlock(mm);
 }
 
+void mach_shim_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vm_flags_set(vma, flags);
+}
+
 void mach_shim_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
 {
 	vm_flags_clear(vma, flags);
+}
+
+void *mach_shim_page_address(struct page *page)
+{
+	return page_address(page);
+}
+
+void mach_shim_cond_resched(void)
+{
+	cond_resched();
+}
+
+bool mach_shim_fatal_signal_pending(void)
+{
+	return fatal_signal_pending(current);
 }
 
 const struct cred *mach_shim_override_creds(const struct cred *cred)

@@ -41,7 +41,14 @@ struct mm_struct;
 struct vm_area_struct;
 int mach_shim_mmap_write_lock_killable(struct mm_struct *mm);
 void mach_shim_mmap_write_unlock(struct mm_struct *mm);
+void mach_shim_vm_flags_set(struct vm_area_struct *vma, unsigned long flags);
 void mach_shim_vm_flags_clear(struct vm_area_struct *vma, unsigned long flags);
+struct page;
+void *mach_shim_page_address(struct page *page);
+
+/* linux/sched.h, linux/sched/signal.h: of the current thread */
+void mach_shim_cond_resched(void);
+bool mach_shim_fatal_signal_pending(void);
 
 /* linux/cred.h */
 struct cred;

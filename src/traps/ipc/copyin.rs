@@ -10,7 +10,6 @@
 use super::{
     error::*,
     message::{
-        Carried,
         HeaderRight,
         Message, //
     },
@@ -30,12 +29,8 @@ use crate::{
     abi::{
         msg::{
             option,
-            DescriptorHead,
-            DescriptorType,
             Disposition,
-            MachMsgBody,
             MachMsgHeader,
-            PortDescriptor,
             COMPLEX_MIN_SIZE,
             HEADER_SIZE,
             MSG_ALIGN,
@@ -51,7 +46,6 @@ use crate::{
     },
     linux::fifo::Node,
 };
-use core::mem::size_of;
 use kernel::prelude::*;
 
 /// Checks the size of a message before anything is read.
@@ -246,65 +240,6 @@ fn take_destination(
     table
         .copyin(name, disposition)
         .map_err(|_| SEND_INVALID_DEST)
-}
-
-/// A descriptor of the body, after the first pass.
-fn descriptor_size(kind: u8) -> KernResult<usize> {
-    match DescriptorType::try_from(kind) {
-        Ok(DescriptorType::Port) => Ok(size_of::<PortDescriptor>()),
-        // Out-of-line memory and ports, and guarded ports, are not built yet.
-        _ => Err(SEND_INVALID_TYPE),
-    }
-}
-
-/// Takes the rights of the body out of the space. On failure those taken are dropped with the
-/// message, as are those of the header.
-pub(super) fn body(space: &Space, message: &mut Message) -> KernResult {
-    let body: MachMsgBody = message.read_at(HEADER_SIZE).ok_or(SEND_MSG_TOO_SMALL)?;
-    // CAST: `u32` to `usize` loses nothing.
-    let count = body.descriptor_count as usize;
-
-    // First all sizes and types, before anything is taken.
-    let mut offset = COMPLEX_MIN_SIZE;
-    for _ in 0..count {
-        let head: DescriptorHead = message.read_at(offset).ok_or(SEND_MSG_TOO_SMALL)?;
-        let size = descriptor_size(head.kind)?;
-        offset = offset.checked_add(size).ok_or(SEND_MSG_TOO_SMALL)?;
-        if offset > message.bytes().len() {
-            return Err(SEND_MSG_TOO_SMALL);
-        }
-    }
-
-    message.carried = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT).map_err(|_| SEND_NO_BUFFER)?;
-    let mut offset = COMPLEX_MIN_SIZE;
-    for _ in 0..count {
-        let descriptor: PortDescriptor = message.read_at(offset).ok_or(SEND_MSG_TOO_SMALL)?;
-        let disposition =
-            Disposition::try_from(descriptor.disposition).map_err(|_| SEND_INVALID_RIGHT)?;
-        let right = match descriptor.name {
-            PortName::NULL => Right::Null,
-            PortName::DEAD => Right::Dead,
-            name => space
-                .copyin(name, disposition)
-                .map_err(|_| SEND_INVALID_RIGHT)?,
-        };
-        let destination = message.destination.right.port();
-        if let (Right::Receive(right), Some(destination)) = (&right, destination) {
-            message.circular |= !transit::begin(right.port(), destination);
-        }
-        let carried = Carried {
-            offset,
-            right,
-            received_as: received_as(disposition),
-        };
-        // There is room for all of them.
-        message
-            .carried
-            .push(carried, GFP_KERNEL_ACCOUNT)
-            .map_err(|_| SEND_NO_BUFFER)?;
-        offset = offset.saturating_add(size_of::<PortDescriptor>());
-    }
-    Ok(())
 }
 
 impl PortSet {

@@ -7,6 +7,7 @@
 //! Locks: `Space::table`, for one right at a time. User memory is written with none.
 
 use super::{
+    body_out,
     error::*,
     message::{
         HeaderRight,
@@ -20,10 +21,8 @@ use crate::{
         msg::{
             option,
             requested_trailer_size,
-            DescriptorType,
             Disposition,
             MachMsgAuditTrailer,
-            MachMsgBody,
             MachMsgContextTrailer,
             MachMsgHeader,
             MachMsgMacTrailer,
@@ -31,8 +30,6 @@ use crate::{
             MachMsgSeqnoTrailer,
             MachMsgTrailer,
             MsgBits,
-            PortDescriptor,
-            COMPLEX_MIN_SIZE,
             HEADER_SIZE,
             MACH_MSG_IPC_SPACE, //
         },
@@ -105,7 +102,7 @@ pub(super) fn receive(
         minimal(message, address, u32::MAX, options)?;
         return Err(RCV_HEADER_ERROR.with_bits(MACH_MSG_IPC_SPACE));
     };
-    let outcome = body(space, message);
+    let missing = body_out::body(space, message);
     let bits = MsgBits::new(remote, local, None);
     let header = MachMsgHeader {
         bits: if message.complex {
@@ -127,15 +124,20 @@ pub(super) fn receive(
     let trailer = trailer.as_bytes().get(..size as usize).unwrap_or_default();
     if user::write_bytes(address, message.append_trailer(trailer)).is_err() {
         withdraw(space, remote_port, remote);
-        withdraw_body(space, message);
+        body_out::withdraw_body(space, message);
+        body_out::forget_body(message);
         return Err(RCV_INVALID_DATA);
     }
-    outcome
+    body_out::forget_body(message);
+    match missing {
+        0 => Ok(()),
+        bits => Err(RCV_BODY_ERROR.with_bits(bits)),
+    }
 }
 
 /// Takes back what was entered in the space under `name` for a message that its owner never saw.
 #[cold]
-fn withdraw(space: &Space, name: PortName, received_as: Option<Disposition>) {
+pub(super) fn withdraw(space: &Space, name: PortName, received_as: Option<Disposition>) {
     // An error means that there is nothing to take back: no right, or a name that another thread
     // has guessed and dropped.
     let _ = space.with(|table| match received_as {
@@ -144,51 +146,12 @@ fn withdraw(space: &Space, name: PortName, received_as: Option<Disposition>) {
     });
 }
 
-/// As [`withdraw`], for all rights of the body.
-#[cold]
-fn withdraw_body(space: &Space, message: &Message) {
-    let count = match message.read_at::<MachMsgBody>(HEADER_SIZE) {
-        Some(body) if message.complex => body.descriptor_count,
-        _ => 0,
-    };
-    let mut offset = COMPLEX_MIN_SIZE;
-    for _ in 0..count {
-        let Some(descriptor) = message.read_at::<PortDescriptor>(offset) else {
-            return;
-        };
-        let received_as = Disposition::try_from(descriptor.disposition).ok();
-        withdraw(space, descriptor.name, received_as);
-        offset = offset.saturating_add(mem::size_of::<PortDescriptor>());
-    }
-}
-
 /// The right that a message was sent to has done its work.
 fn consume(right: Right) {
     match right {
         Right::SendOnce(right) => right.used(),
         right => drop(right),
     }
-}
-
-/// Enters the rights of the body, and writes their names into the descriptors.
-fn body(space: &Space, message: &mut Message) -> KernResult {
-    let mut outcome = Ok(());
-    let carried = mem::take(&mut message.carried);
-    for carried in carried {
-        let name = space.insert_right(carried.right).unwrap_or_else(|_| {
-            outcome = Err(RCV_BODY_ERROR.with_bits(MACH_MSG_IPC_SPACE));
-            PortName::NULL
-        });
-        let descriptor = PortDescriptor {
-            name,
-            _pad: [0; 6],
-            // CAST: dispositions and types are small numbers.
-            disposition: carried.received_as.raw() as u8,
-            kind: DescriptorType::Port.raw() as u8,
-        };
-        message.write_at(carried.offset, &descriptor);
-    }
-    outcome
 }
 
 /// Writes the header that stands for a message that does not reach its receiver, and a trailer if
@@ -284,9 +247,7 @@ pub(super) fn give_back(
     let remote_port = enter(destination.right);
     let local_port = enter(reply.right);
     let bits = MsgBits::new(destination.received_as, reply.received_as, None);
-    if body(space, message).is_err() {
-        missing = MACH_MSG_IPC_SPACE;
-    }
+    missing |= body_out::body(space, message);
     let header = MachMsgHeader {
         bits: if message.complex {
             bits.complex()
@@ -300,6 +261,8 @@ pub(super) fn give_back(
         id: message.id,
     };
     message.set_header(&header);
-    user::write_bytes(address, message.bytes()).map_err(|_| SEND_INVALID_DATA)?;
+    let written = user::write_bytes(address, message.bytes());
+    body_out::forget_body(message);
+    written.map_err(|_| SEND_INVALID_DATA)?;
     Ok(missing)
 }

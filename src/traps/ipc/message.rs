@@ -6,9 +6,12 @@
 //! to user memory. Rights are kept beside them: names in the bytes mean nothing until they are
 //! rewritten for whoever gets the message.
 
-use super::right::{
-    Right,
-    SendOnceRight, //
+use super::{
+    ool::Region,
+    right::{
+        Right,
+        SendOnceRight, //
+    },
 };
 use crate::{
     abi::{
@@ -28,6 +31,7 @@ use crate::{
     },
     linux::fifo::Node,
 };
+use core::mem;
 use kernel::{
     alloc::AllocError,
     prelude::*, //
@@ -104,12 +108,43 @@ impl HeaderRight {
     }
 }
 
-/// A right in the body of a message.
+/// What a descriptor in the body of a message stands for.
 pub(super) struct Carried {
     /// Where the descriptor stands in the message.
     pub(super) offset: usize,
-    pub(super) right: Right,
-    pub(super) received_as: Disposition,
+    pub(super) item: Item,
+}
+
+/// What is carried in the body of a message.
+pub(super) enum Item {
+    /// A right, and as what its receiver gets it.
+    Port(Right, Disposition),
+    /// Out-of-line memory; `None` has no bytes.
+    Memory(Option<Region>),
+}
+
+impl Carried {
+    /// A right.
+    pub(super) fn port(offset: usize, right: Right, received_as: Disposition) -> Self {
+        Self {
+            offset,
+            item: Item::Port(right, received_as),
+        }
+    }
+}
+
+impl Item {
+    /// Takes a receive right out, if there is one.
+    fn take_receive_right(&mut self) -> Option<Right> {
+        match self {
+            Self::Port(right, _) => take_receive_right(right),
+            Self::Memory(_) => None,
+        }
+    }
+}
+
+fn take_receive_right(right: &mut Right) -> Option<Right> {
+    matches!(right, Right::Receive(_)).then(|| mem::replace(right, Right::Null))
 }
 
 /// What the port adds when it gives the message up.
@@ -125,7 +160,10 @@ pub(super) struct Arrival {
 pub(super) struct Message {
     pub(super) destination: HeaderRight,
     pub(super) reply: HeaderRight,
-    pub(super) carried: KVec<Carried>,
+    /// What the body carries, in the order of its descriptors.
+    pub(super) carried: KVVec<Carried>,
+    /// So many of `carried` have no receive right any more.
+    searched: usize,
     pub(super) id: i32,
     pub(super) complex: bool,
     /// Carries the receive right that it would have to be received with: it goes nowhere.
@@ -146,7 +184,8 @@ impl Message {
             Self {
                 destination: HeaderRight::NONE,
                 reply: HeaderRight::NONE,
-                carried: KVec::new(),
+                carried: KVVec::new(),
+                searched: 0,
                 id: 0,
                 complex: false,
                 circular: false,
@@ -167,6 +206,7 @@ impl Message {
         self.destination = HeaderRight::NONE;
         self.reply = HeaderRight::NONE;
         self.carried.clear();
+        self.searched = 0;
         self.complex = false;
         self.circular = false;
         self.sender = Sender::KERNEL;
@@ -262,12 +302,16 @@ impl Message {
     /// Takes a receive right out of the body, if there is one. Serves the destruction of ports,
     /// which must not recurse.
     pub(super) fn take_receive_right(&mut self) -> Option<Right> {
-        self.carried
-            .iter_mut()
-            .find(|carried| matches!(carried.right, Right::Receive(_)))
-            .map(|carried| core::mem::replace(&mut carried.right, Right::Null))
+        while let Some(carried) = self.carried.get_mut(self.searched) {
+            let right = carried.item.take_receive_right();
+            if right.is_some() {
+                return right;
+            }
+            self.searched = self.searched.saturating_add(1);
+        }
+        None
     }
 }
 
 const _: () = assert!(HEADER_SIZE <= INLINE_MESSAGE);
-const _: () = assert!(core::mem::size_of::<Node<Message>>() <= 640);
+const _: () = assert!(mem::size_of::<Node<Message>>() <= 640);

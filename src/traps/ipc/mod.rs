@@ -12,6 +12,7 @@
 //! | `port`, `set`, `waiter` | message queues and who waits at them |
 //! | `table`, `names`, `space` | names, and what can be done with them |
 //! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
+//! | `body_in`, `body_out`, `ool` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply` | how kernel objects are asked and answer |
 //! | `special_routines` | the routines of IPC |
@@ -33,6 +34,8 @@
 //! the one thing done under these locks that takes others, those of the scheduler.
 
 mod attributes;
+mod body_in;
+mod body_out;
 mod copyin;
 mod copyout;
 mod error;
@@ -42,6 +45,7 @@ mod message;
 mod names;
 mod names_traps;
 mod notify;
+mod ool;
 mod port;
 mod receive;
 mod reply;
@@ -172,8 +176,13 @@ impl Subsystem for Ipc {
     }
 
     fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 4] =
-            [&space::SPACES, &port::PORTS, &set::SETS, &message::MESSAGES];
+        static OBJECTS: [&ObjectCounter; 5] = [
+            &space::SPACES,
+            &port::PORTS,
+            &set::SETS,
+            &message::MESSAGES,
+            &ool::REGIONS,
+        ];
         &OBJECTS
     }
 

@@ -118,11 +118,11 @@ pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) {
         return notify.used();
     };
     message.complex = true;
-    let carried = Carried {
-        offset: COMPLEX_MIN_SIZE,
-        right: Right::Receive(right),
-        received_as: Disposition::MoveReceive,
-    };
+    let carried = Carried::port(
+        COMPLEX_MIN_SIZE,
+        Right::Receive(right),
+        Disposition::MoveReceive,
+    );
     if message.carried.push(carried, GFP_KERNEL).is_err() {
         return notify.used();
     }

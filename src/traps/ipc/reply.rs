@@ -273,17 +273,15 @@ impl Writer {
     }
 
     fn put_rights(&mut self, rights: KVec<(Right, Disposition)>) -> Result<(), AllocError> {
-        self.message.carried = KVec::with_capacity(rights.len(), GFP_KERNEL_ACCOUNT)?;
+        self.message
+            .carried
+            .reserve(rights.len(), GFP_KERNEL_ACCOUNT)?;
         // CAST: a reply has a few rights.
         self.put(&MachMsgBody {
             descriptor_count: rights.len() as u32,
         });
         for (right, received_as) in rights {
-            let carried = Carried {
-                offset: self.offset,
-                right,
-                received_as,
-            };
+            let carried = Carried::port(self.offset, right, received_as);
             self.message.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
             // The descriptor is written when the right has a name.
             self.offset = self.offset.saturating_add(size_of::<PortDescriptor>());

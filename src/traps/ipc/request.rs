@@ -10,7 +10,10 @@
 //! Rights that are not taken out are dropped with the message.
 
 use super::{
-    message::Message,
+    message::{
+        Item,
+        Message, //
+    },
     right::{
         Right,
         SendRight, //
@@ -120,8 +123,12 @@ impl<'a> Request<'a> {
             .get_mut(self.descriptors)
             .ok_or(Refusal::BAD_ARGUMENTS)?;
         self.descriptors = self.descriptors.saturating_add(1);
-        let right = core::mem::replace(&mut carried.right, Right::Null);
-        Ok((right, carried.received_as))
+        match &mut carried.item {
+            Item::Port(right, received_as) => {
+                Ok((core::mem::replace(right, Right::Null), *received_as))
+            }
+            Item::Memory(_) => Err(Refusal::TYPE_ERROR),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! Locks: none is held across the calls made here.
 
 use super::{
+    body_in,
     copyin,
     copyout,
     error::*,
@@ -91,7 +92,7 @@ pub(super) fn send(
     let header = copyin::read(&mut message, what.address)?;
     copyin::header(space, &header, &mut message, what.options)?;
     if message.complex {
-        copyin::body(space, &mut message)?;
+        body_in::body(space, &mut message)?;
     }
     message.sender = sender(context);
 

@@ -39,6 +39,7 @@ use crate::{
         ObjectCounter,
         TaskState, //
     },
+    linux::private_map::PrivateMapper,
 };
 use core::{
     any::Any,
@@ -70,6 +71,9 @@ pub(crate) struct Space {
     #[pin]
     table: SpinLock<Option<Table>>,
     pub(super) special: SpecialPorts,
+    /// Maps the out-of-line memory that the task receives.
+    #[pin]
+    pub(super) mapper: PrivateMapper,
     _live: Live,
 }
 
@@ -79,11 +83,13 @@ impl Space {
         // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
         let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
         let table = Some(Table::new(id));
+        let mapper = PrivateMapper::new()?;
         Arc::pin_init(
             pin_init!(Self {
                 id,
                 table <- new_spinlock!(table, "Space::table"),
                 special,
+                mapper <- mapper,
                 _live: Live::new(&SPACES),
             }),
             GFP_KERNEL_ACCOUNT,

@@ -134,6 +134,18 @@
 
 /* Message descriptors */
 #define MSG_PORT_DESCRIPTOR		0
+#define MSG_OOL_DESCRIPTOR		1
+#define MSG_OOL_PORTS_DESCRIPTOR	2
+#define MSG_OOL_VOLATILE_DESCRIPTOR	3
+#define MSG_GUARDED_PORT_DESCRIPTOR	4
+
+/* mach_msg_copy_options_t */
+#define MSG_PHYSICAL_COPY		0
+#define MSG_VIRTUAL_COPY		1
+
+/* mach_msg_guard_flags_t */
+#define GUARD_IMMOVABLE_RECEIVE		1
+#define GUARD_UNGUARDED_ON_SEND		2
 
 /* Ids of the notifications that the kernel sends */
 #define NOTIFY_PORT_DELETED		0x41
