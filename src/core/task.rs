@@ -33,6 +33,7 @@ use crate::linux::{
     thread_table::ThreadTable,
 };
 use kernel::{
+    mm::MmWithUser,
     new_spinlock,
     prelude::*,
     sync::{
@@ -177,6 +178,12 @@ impl Task {
     /// Notes where the task's dynamic linker keeps its list of images.
     pub(crate) fn set_dyld_info(&self, info: DyldInfo) {
         *self.dyld_info.lock() = info;
+    }
+
+    /// Whether `mm` is the address space that the task was made for.
+    pub(crate) fn is_for_mm(&self, mm: &MmWithUser) -> bool {
+        // Both exist, so equal addresses are one address space.
+        self.image.load(Relaxed) == mm.as_raw().addr()
     }
 
     /// Binds the task to the image that the process has now.

@@ -5,6 +5,7 @@
 // A wrapper offers what its subject has; what of it is used changes with the traps that are built.
 #![allow(dead_code)]
 
+pub(crate) mod access;
 mod arg_strings;
 pub(crate) mod bindings;
 pub(crate) mod chardev;

@@ -212,6 +212,11 @@ impl ProcessId {
         to_result(unsafe { bindings::kill_pid(self.0.as_ptr(), signal, AS_KERNEL) })
     }
 
+    /// The `struct pid`.
+    pub(super) fn as_ptr(&self) -> *mut bindings::pid {
+        self.0.as_ptr()
+    }
+
     /// The leader of the thread group, or null when it has been reaped.
     ///
     /// # Safety

@@ -12,6 +12,7 @@
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/sched/exec_state.h>
 #include <linux/sched/loadavg.h>
 #include <linux/sched/signal.h>
 #include <linux/topology.h>
@@ -175,6 +176,26 @@ void mach_shim_start_thread_32bit(struct pt_regs *regs)
 	loadsegment(es, __USER_DS);
 	loadsegment(ds, __USER_DS);
 	regs->csx = __USER32_CS;
+}
+
+const struct cred *mach_shim_task_cred(struct task_struct *task)
+{
+	return __task_cred(task);
+}
+
+bool mach_shim_is_dumpable(struct task_struct *task)
+{
+	return READ_ONCE(rcu_dereference(task->exec_state)->dumpable) == TASK_DUMPABLE_OWNER;
+}
+
+struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task)
+{
+	return rcu_dereference(task->exec_state)->user_ns;
+}
+
+void mach_shim_smp_rmb(void)
+{
+	smp_rmb();
 }
 
 unsigned int mach_shim_nr_cpu_ids(void)

@@ -66,6 +66,16 @@ void mach_shim_set_personality_64bit(void);
 /* What compat_start_thread() does beyond start_thread(); it is not exported. */
 void mach_shim_start_thread_32bit(struct pt_regs *regs);
 
+/* linux/cred.h, linux/sched/exec_state.h: with the RCU read lock held */
+struct task_struct;
+struct user_namespace;
+const struct cred *mach_shim_task_cred(struct task_struct *task);
+bool mach_shim_is_dumpable(struct task_struct *task);
+struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task);
+
+/* asm/barrier.h */
+void mach_shim_smp_rmb(void);
+
 /* linux/cpumask.h, linux/topology.h */
 unsigned int mach_shim_nr_cpu_ids(void);
 unsigned int mach_shim_num_possible_cpus(void);

@@ -10,6 +10,7 @@ use crate::{
     },
     linux::machine,
     traps::ipc::{
+        kind,
         Call,
         HostPort,
         KernelObject,
@@ -54,6 +55,10 @@ enum Clock {
 impl KernelObject for Clock {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn kind(&self) -> u32 {
+        kind::CLOCK
     }
 }
 

@@ -140,17 +140,32 @@ fn mach_port_destruct(context: &Context<'_>, args: MachPortDestructArgs) -> Kern
 #[trap(nr::MACH_PORT_GUARD)]
 fn mach_port_guard(context: &Context<'_>, args: MachPortGuardArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    let port = space.with(|table| table.receive_port(args.port_right_name))?;
+    guard(
+        space,
+        args.port_right_name,
+        args.guard,
+        args.strict != 0,
+        false,
+    )
+}
+
+/// Guards the receive right `name` with `value`. `KERN_INVALID_ARGUMENT` if it has a guard or a
+/// context.
+pub(super) fn guard(
+    space: &Space,
+    name: PortName,
+    value: u64,
+    strict: bool,
+    immovable: bool,
+) -> KernResult {
+    let port = space.with(|table| table.receive_port(name))?;
     port.with(|state| {
         if state.guard.is_some() || state.context != 0 {
             return Err(KernError::INVALID_ARGUMENT);
         }
-        state.context = args.guard;
-        state.guard = Some(if args.strict != 0 {
-            Guard::Strict
-        } else {
-            Guard::Plain
-        });
+        state.context = value;
+        state.guard = Some(if strict { Guard::Strict } else { Guard::Plain });
+        state.immovable = immovable;
         Ok(())
     })
 }
@@ -159,9 +174,14 @@ fn mach_port_guard(context: &Context<'_>, args: MachPortGuardArgs) -> KernResult
 #[trap(nr::MACH_PORT_UNGUARD)]
 fn mach_port_unguard(context: &Context<'_>, args: MachPortUnguardArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    let port = space.with(|table| table.receive_port(args.port_right_name))?;
+    unguard(space, args.port_right_name, args.guard)
+}
+
+/// Takes the guard `value` off the receive right `name`. `KERN_INVALID_ARGUMENT` if it is another.
+pub(super) fn unguard(space: &Space, name: PortName, value: u64) -> KernResult {
+    let port = space.with(|table| table.receive_port(name))?;
     port.with(|state| {
-        if state.guard.is_none() || state.context != args.guard {
+        if state.guard.is_none() || state.context != value {
             return Err(KernError::INVALID_ARGUMENT);
         }
         state.context = 0;

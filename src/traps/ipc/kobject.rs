@@ -52,6 +52,28 @@ use kernel::{
 pub(crate) trait KernelObject: Send + Sync + 'static {
     /// The object, for those who want to know what a port is.
     fn as_any(&self) -> &dyn Any;
+
+    /// The number of the kind of object, one of [`kind`].
+    fn kind(&self) -> u32 {
+        kind::UNKNOWN
+    }
+}
+
+/// Kinds of objects (XNU osfmk/kern/ipc_kobject.h).
+#[allow(dead_code)] // The set is that of the interface; subsystems use what they need.
+pub(crate) mod kind {
+    pub(crate) const NONE: u32 = 0;
+    pub(crate) const THREAD: u32 = 1;
+    pub(crate) const TASK: u32 = 2;
+    pub(crate) const HOST: u32 = 3;
+    pub(crate) const PROCESSOR_SET: u32 = 6;
+    pub(crate) const TIMER: u32 = 8;
+    pub(crate) const TASK_NAME: u32 = 20;
+    pub(crate) const SEMAPHORE: u32 = 23;
+    pub(crate) const CLOCK: u32 = 25;
+    pub(crate) const FILEPORT: u32 = 34;
+    pub(crate) const TASK_RESUME: u32 = 36;
+    pub(crate) const UNKNOWN: u32 = 39;
 }
 
 /// The port of a kernel object.

@@ -15,7 +15,7 @@
 //! | `body_in`, `body_out`, `ool` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply` | how kernel objects are asked and answer |
-//! | `special_routines` | the routines of IPC |
+//! | `special_routines`, `port_routines`, `port_info_routines` | the routines of IPC |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
 //! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
 //!
@@ -47,6 +47,8 @@ mod names_traps;
 mod notify;
 mod ool;
 mod port;
+mod port_info_routines;
+mod port_routines;
 mod receive;
 mod reply;
 mod request;
@@ -69,6 +71,7 @@ mod waiter;
 #[allow(unused_imports)]
 pub(crate) use self::{
     kobject::{
+        kind,
         KernelObject,
         KernelPort, //
     },
@@ -147,7 +150,11 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
 ];
 
 /// The routines of this subsystem, file by file.
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [special_routines::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 3] = [
+    special_routines::ROUTINES,
+    port_routines::ROUTINES,
+    port_info_routines::ROUTINES,
+];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("ipc", &ROUTINE_LISTS);

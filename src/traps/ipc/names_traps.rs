@@ -108,20 +108,28 @@ pub(super) fn new_receive_right() -> KernResult<ReceiveRight> {
 #[trap(nr::MACH_PORT_ALLOCATE)]
 fn mach_port_allocate(context: &Context<'_>, args: MachPortAllocateArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    let name = match RightKind::try_from(args.right_type) {
-        Ok(RightKind::Receive) => new_port(space)?,
-        Ok(RightKind::PortSet) => {
-            let set = PortSet::with_right().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
-            insert(space, Object::Set(set))?
-        }
-        Ok(RightKind::DeadName) => insert(space, Object::Dead)?,
-        _ => return Err(KernError::INVALID_VALUE),
-    };
+    let name = allocate(space, args.right_type)?;
     user::write(args.out_right_name, &name).map_err(|fault| {
         // Another thread may have dropped it already.
         let _ = space.with(|table| table.destroy(name));
         fault.into()
     })
+}
+
+/// Makes a port, a port set or a dead name, as `right` says.
+pub(super) fn allocate<R>(space: &Space, right: R) -> KernResult<PortName>
+where
+    RightKind: TryFrom<R>,
+{
+    match RightKind::try_from(right) {
+        Ok(RightKind::Receive) => new_port(space),
+        Ok(RightKind::PortSet) => {
+            let set = PortSet::with_right().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+            insert(space, Object::Set(set))
+        }
+        Ok(RightKind::DeadName) => insert(space, Object::Dead),
+        _ => Err(KernError::INVALID_VALUE),
+    }
 }
 
 /// Enters `object` under a new name, with one user reference.
@@ -179,7 +187,7 @@ impl Space {
     /// Enters `right` under `name`. `KERN_INVALID_CAPABILITY` for a dead right,
     /// `KERN_RIGHT_EXISTS` if the port has another name, `KERN_NAME_EXISTS` if the name denotes
     /// something else, and the errors of [`reach`](Self::reach). On failure the right is dropped.
-    fn insert_right_as(&self, name: PortName, right: Right) -> KernResult {
+    pub(super) fn insert_right_as(&self, name: PortName, right: Right) -> KernResult {
         let Some(port) = right.port().cloned() else {
             return Err(KernError::INVALID_CAPABILITY);
         };
@@ -217,13 +225,22 @@ fn set_of(space: &Space, set: PortName) -> KernResult<Arc<PortSet>> {
     )
 }
 
+/// The set and the port that `set` and `member` denote.
+pub(super) fn set_and_member(
+    space: &Space,
+    set: PortName,
+    member: PortName,
+) -> KernResult<(Arc<PortSet>, Arc<Port>)> {
+    check_set_names([member, set])?;
+    let port = member_port(space, member)?;
+    Ok((set_of(space, set)?, port))
+}
+
 /// Adds a port to a set.
 #[trap(nr::MACH_PORT_INSERT_MEMBER)]
 fn mach_port_insert_member(context: &Context<'_>, args: MachPortInsertMemberArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    check_set_names([args.port_right_name, args.pset_right_name])?;
-    let port = member_port(space, args.port_right_name)?;
-    let set = set_of(space, args.pset_right_name)?;
+    let (set, port) = set_and_member(space, args.pset_right_name, args.port_right_name)?;
     PortSet::insert(&set, &port)
 }
 
@@ -231,9 +248,7 @@ fn mach_port_insert_member(context: &Context<'_>, args: MachPortInsertMemberArgs
 #[trap(nr::MACH_PORT_EXTRACT_MEMBER)]
 fn mach_port_extract_member(context: &Context<'_>, args: MachPortExtractMemberArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    check_set_names([args.port_right_name, args.pset_right_name])?;
-    let port = member_port(space, args.port_right_name)?;
-    let set = set_of(space, args.pset_right_name)?;
+    let (set, port) = set_and_member(space, args.pset_right_name, args.port_right_name)?;
     PortSet::remove(&set, &port)
 }
 
@@ -241,11 +256,15 @@ fn mach_port_extract_member(context: &Context<'_>, args: MachPortExtractMemberAr
 #[trap(nr::MACH_PORT_MOVE_MEMBER)]
 fn mach_port_move_member(context: &Context<'_>, args: MachPortMoveMemberArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    let after: PortName = args.pset_right_name;
-    if !{ args.port_right_name }.is_valid() || after == PortName::DEAD {
+    move_member(space, args.port_right_name, args.pset_right_name)
+}
+
+/// Takes `member` out of all sets and adds it to `after`, if that is not null.
+pub(super) fn move_member(space: &Space, member: PortName, after: PortName) -> KernResult {
+    if !member.is_valid() || after == PortName::DEAD {
         return Err(KernError::INVALID_RIGHT);
     }
-    let port = member_port(space, args.port_right_name)?;
+    let port = member_port(space, member)?;
     if after == PortName::NULL {
         PortSet::remove_from_all(&port);
         return Ok(());
@@ -263,10 +282,15 @@ fn mach_port_move_member(context: &Context<'_>, args: MachPortMoveMemberArgs) ->
 #[trap(nr::MACH_PORT_TYPE)]
 fn mach_port_type(context: &Context<'_>, args: MachPortTypeArgs) -> KernResult {
     let space = target_space(context, args.task_right_name)?;
-    let name: PortName = args.port_right_name;
-    let bits = match name {
-        PortName::NULL => return Err(KernError::INVALID_NAME),
-        PortName::DEAD => MACH_PORT_TYPE_DEAD_NAME,
+    let bits = type_of(space, args.port_right_name)?;
+    Ok(user::write(args.port_type_out, &bits)?)
+}
+
+/// Which rights `name` denotes, as bits.
+pub(super) fn type_of(space: &Space, name: PortName) -> KernResult<u32> {
+    match name {
+        PortName::NULL => Err(KernError::INVALID_NAME),
+        PortName::DEAD => Ok(MACH_PORT_TYPE_DEAD_NAME),
         name => space.with(|table| {
             table.refresh(name);
             let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
@@ -275,9 +299,8 @@ fn mach_port_type(context: &Context<'_>, args: MachPortTypeArgs) -> KernResult {
                 None => 0,
             };
             Ok(type_bits(&entry.object) | request)
-        })?,
-    };
-    Ok(user::write(args.port_type_out, &bits)?)
+        }),
+    }
 }
 
 fn type_bits(object: &Object) -> u32 {

@@ -13,6 +13,7 @@ use super::{
         Message, //
     },
     request::{
+        AnyRight,
         Scalar,
         Words, //
     },
@@ -105,6 +106,12 @@ impl Results for Option<SendRight> {
     fn put(self, reply: &mut Reply) -> RoutineResult {
         let right = self.map_or(Right::Null, Right::Send);
         reply.put_right(right, Disposition::MoveSend)
+    }
+}
+
+impl Results for AnyRight {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        reply.put_right(self.right, self.received_as)
     }
 }
 

@@ -78,6 +78,12 @@ impl Requests {
         self.slots.len()
     }
 
+    /// The number of requests.
+    pub(super) fn used(&self) -> usize {
+        let used = |slot: &&Slot| matches!(slot, Slot::Used(_));
+        self.slots.iter().filter(used).count()
+    }
+
     /// Whether some request is armed.
     #[inline]
     pub(super) fn any_armed(&self) -> bool {

@@ -6,6 +6,7 @@
 
 use super::{
     kobject::{
+        kind,
         KernelObject,
         KernelPort, //
     },
@@ -19,12 +20,14 @@ use super::{
 };
 use crate::{
     core::{
+        Context,
         KernError,
         KernResult,
         Mach,
         Task, //
     },
     linux::{
+        access,
         global::Published,
         process::{
             self,
@@ -37,9 +40,11 @@ use core::{
     ptr, //
 };
 use kernel::{
+    mm::MmWithUser,
     new_spinlock,
     prelude::*,
     sync::{
+        aref::ARef,
         Arc,
         SpinLock, //
     },
@@ -70,6 +75,10 @@ pub(crate) struct HostPort;
 impl KernelObject for HostPort {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn kind(&self) -> u32 {
+        kind::HOST
     }
 }
 
@@ -123,6 +132,10 @@ impl KernelObject for TaskPort {
     fn as_any(&self) -> &dyn Any {
         self
     }
+
+    fn kind(&self) -> u32 {
+        kind::TASK
+    }
 }
 
 impl TaskPort {
@@ -152,6 +165,38 @@ impl TaskPort {
     pub(crate) fn task(&self, mach: &Mach) -> KernResult<Arc<Task>> {
         mach.task_of(&self.process)
             .filter(|task| TaskPort::of(task).is_some_and(|object| ptr::eq(object, self)))
+            .ok_or(KernError::INVALID_TASK)
+    }
+
+    /// The task, if `caller` may control it: it is the caller itself, or one that it might trace.
+    /// `KERN_NO_ACCESS` if not, `KERN_INVALID_TASK` when the task has ended.
+    ///
+    /// Who has a task's port has it from the task itself or from somebody who was allowed to get
+    /// it. That is no reason to let it control what the caller has no business with: this is
+    /// checked at each use.
+    pub(crate) fn controlled(&self, caller: &Context<'_>) -> KernResult<Arc<Task>> {
+        let task = self.task(caller.mach())?;
+        if !ptr::eq(&*task, caller.task()) {
+            self.mm_of(&task)?;
+        }
+        Ok(task)
+    }
+
+    /// The address space of the task, if `caller` may control it. Errors as
+    /// [`controlled`](Self::controlled).
+    pub(crate) fn controlled_mm(&self, caller: &Context<'_>) -> KernResult<ARef<MmWithUser>> {
+        self.mm_of(&*self.task(caller.mach())?)
+    }
+
+    fn mm_of(&self, task: &Task) -> KernResult<ARef<MmWithUser>> {
+        let mm = access::controlled_mm(&self.process).map_err(|error| match error {
+            EPERM => KernError::NO_ACCESS,
+            EINTR => KernError::ABORTED,
+            _ => KernError::INVALID_TASK,
+        })?;
+        // The process may have got another image while it was looked up: it is not this task then.
+        task.is_for_mm(&mm)
+            .then_some(mm)
             .ok_or(KernError::INVALID_TASK)
     }
 
@@ -197,6 +242,10 @@ pub(crate) struct TaskNamePort {
 impl KernelObject for TaskNamePort {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn kind(&self) -> u32 {
+        kind::TASK_NAME
     }
 }
 
@@ -266,6 +315,10 @@ pub(crate) struct ThreadPort {
 impl KernelObject for ThreadPort {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn kind(&self) -> u32 {
+        kind::THREAD
     }
 }
 

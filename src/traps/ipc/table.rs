@@ -169,6 +169,14 @@ impl Growth {
     }
 }
 
+/// How large a table is, in entries.
+pub(super) struct Size {
+    pub(super) entries: usize,
+    /// The same after the table has grown.
+    pub(super) next: usize,
+    pub(super) used: usize,
+}
+
 /// A name table.
 pub(super) struct Table {
     space: SpaceId,
@@ -238,6 +246,15 @@ impl Table {
 
     fn capacity(&self) -> usize {
         self.entries.len().saturating_mul(CHUNK)
+    }
+
+    /// How large the table is.
+    pub(super) fn size(&self) -> Size {
+        Size {
+            entries: self.capacity(),
+            next: self.capacity().saturating_add(CHUNK).min(MAX_ENTRIES),
+            used: self.used,
+        }
     }
 
     /// Whether `count` more names can be made.
