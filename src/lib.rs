@@ -54,13 +54,18 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
     &traps::ipc::TRAPS,
     &traps::task::TRAPS,
     &traps::pthread::TRAPS,
+    &traps::semaphore::TRAPS,
     &traps::kqueue::TRAPS,
     &traps::vchroot::TRAPS,
     &traps::debug::TRAPS,
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
-const ROUTINES: [RoutineSet; 2] = [traps::ipc::ROUTINES, traps::host::ROUTINES];
+const ROUTINES: [RoutineSet; 3] = [
+    traps::ipc::ROUTINES,
+    traps::host::ROUTINES,
+    traps::semaphore::ROUTINES,
+];
 const UNIQUE_ROUTINES: () = assert_unique_routines(&ROUTINES);
 
 /// The subsystems. Their order is that in which tasks get their states; they end in reverse.
@@ -68,12 +73,13 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_NUMBERS;
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
-    let all: [Arc<dyn Subsystem>; 8] = [
+    let all: [Arc<dyn Subsystem>; 9] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         Arc::new(traps::ipc::Ipc::new(routines)?, GFP_KERNEL)?,
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
+        Arc::new(traps::semaphore::Semaphores, GFP_KERNEL)?,
         Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Vchroot, GFP_KERNEL)?,
         Arc::new(traps::debug::Debug, GFP_KERNEL)?,

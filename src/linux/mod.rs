@@ -30,6 +30,7 @@ pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod slot;
 pub(crate) mod task_work;
+pub(crate) mod thread;
 pub(crate) mod thread_table;
 pub(crate) mod usercopy;
 pub(crate) mod wait;

@@ -307,6 +307,14 @@ pub(crate) fn current_tgid() -> u32 {
     to_number(unsafe { (*current()).tgid })
 }
 
+/// The priority that the scheduler gives the current thread: the lower the number, the sooner it
+/// runs. 0 to 99 are real-time priorities, the others those of nice values.
+pub(crate) fn current_priority() -> i32 {
+    // SAFETY: `current` is valid. Another thread may be changing the value, hence the atomic
+    // access.
+    unsafe { atomic_load(ptr::addr_of_mut!((*current()).prio), Relaxed) }
+}
+
 /// The name of the current thread, padded with zeroes. Another thread may be changing it, in
 /// which case the result may be a mixture of both names.
 pub(crate) fn current_comm() -> [u8; 16] {

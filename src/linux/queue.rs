@@ -137,6 +137,52 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Puts `item` in before the first of those at the end that it `goes_before`, one after the
+    /// other; gives it back when it already is in a queue. Costs as much as there are of those.
+    pub(crate) fn push_before(
+        &mut self,
+        item: Arc<Linked<T>>,
+        mut goes_before: impl FnMut(&T) -> bool,
+    ) -> Result<(), Arc<Linked<T>>> {
+        let mut next: *const Linked<T> = ptr::null();
+        let mut prev = self.tail;
+        // SAFETY: By the type invariants `prev` is null or an item of this queue all along.
+        while let Some(last) = unsafe { prev.as_ref() } {
+            if !goes_before(&last.value) {
+                break;
+            }
+            next = prev;
+            // SAFETY: As above, and the links of an item belong to its queue.
+            prev = unsafe { (*last.links.get()).prev };
+        }
+        if next.is_null() {
+            return self.push_back(item);
+        }
+        if item.home.cmpxchg(0, self.id, Acquire).is_err() {
+            return Err(item);
+        }
+        let item = Arc::into_raw(item);
+        // SAFETY: The exchange above made this queue the item's home, so its links are ours; those
+        // of the neighbours are by the type invariants.
+        unsafe {
+            *(*item).links.get() = Links { prev, next };
+            (*(*next).links.get()).prev = item;
+            if prev.is_null() {
+                self.head = item;
+            } else {
+                (*(*prev).links.get()).next = item;
+            }
+        }
+        // INVARIANT: The item stands between neighbours that link to it, and its `home` is `id`.
+        Ok(())
+    }
+
+    /// Moves all items out.
+    pub(crate) fn take(&mut self) -> Self {
+        // INVARIANT: The identity goes with the items, whose `home` it is.
+        core::mem::replace(self, Self::new())
+    }
+
     /// Removes the oldest item.
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<Arc<Linked<T>>> {

@@ -33,6 +33,16 @@ impl Deadline {
         let delta = i64::try_from(nanoseconds).unwrap_or(i64::MAX);
         Self(now.saturating_add(delta))
     }
+
+    /// The moment at which the clock shows `nanoseconds`; what is past its range means its end.
+    pub(crate) fn at(nanoseconds: u64) -> Self {
+        Self(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+    }
+
+    /// The moment as the kernel's `ktime_t`.
+    pub(super) fn ktime(self) -> bindings::ktime_t {
+        self.0
+    }
 }
 
 /// Why a wait ended.

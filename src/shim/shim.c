@@ -238,6 +238,21 @@ u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item)
 	return kcpustat_cpu(cpu).cpustat[item];
 }
 
+void mach_shim_set_current_state(unsigned int state)
+{
+	set_current_state(state);
+}
+
+pid_t mach_shim_current_tgid_vnr(void)
+{
+	return task_tgid_vnr(current);
+}
+
+uid_t mach_shim_current_uid_munged(void)
+{
+	return from_kuid_munged(current_user_ns(), current_uid());
+}
+
 void mach_shim_pr_debug_refused(const char *path, const char *reason)
 {
 	pr_debug("%s is not executed: %s\n", path, reason);

@@ -88,6 +88,13 @@ unsigned long mach_shim_global_node_page_state(unsigned int item);
 unsigned long mach_shim_load_average(unsigned int index);
 u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
 
+/* linux/sched.h */
+void mach_shim_set_current_state(unsigned int state);
+
+/* linux/sched.h, linux/uidgid.h: the current process as it sees itself */
+pid_t mach_shim_current_tgid_vnr(void);
+uid_t mach_shim_current_uid_munged(void);
+
 /* linux/printk.h: Rust's pr_debug! knows no dynamic debug. */
 void mach_shim_pr_debug_refused(const char *path, const char *reason);
 

@@ -13,5 +13,6 @@ pub(crate) mod host;
 pub(crate) mod ipc;
 pub(crate) mod kqueue;
 pub(crate) mod pthread;
+pub(crate) mod semaphore;
 pub(crate) mod task;
 pub(crate) mod vchroot;

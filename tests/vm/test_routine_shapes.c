@@ -71,6 +71,8 @@ static const struct shape shapes[] = {
 	{ 3238, "mach_port_swap_guard", TASK, 0, 5 },
 	{ 3409, "task_get_special_port", TASK, 0, 1 },
 	{ 3410, "task_set_special_port", TASK, 1, 1 },
+	{ 3418, "semaphore_create", TASK, 0, 2 },
+	{ 3419, "semaphore_destroy", TASK, 1, 0 },
 };
 
 static name_t port_of(enum target target)

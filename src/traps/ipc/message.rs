@@ -10,7 +10,8 @@ use super::{
     ool::Region,
     right::{
         Right,
-        SendOnceRight, //
+        SendOnceRight,
+        SendRight, //
     },
 };
 use crate::{
@@ -98,6 +99,14 @@ impl HeaderRight {
         right: Right::Null,
         received_as: None,
     };
+
+    /// A send right.
+    pub(super) fn send(right: SendRight) -> Self {
+        Self {
+            right: Right::Send(right),
+            received_as: Some(Disposition::MoveSend),
+        }
+    }
 
     /// A send-once right.
     pub(super) fn send_once(right: SendOnceRight) -> Self {

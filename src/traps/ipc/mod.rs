@@ -16,6 +16,7 @@
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply` | how kernel objects are asked and answer |
 //! | `special_routines`, `port_routines`, `port_info_routines` | the routines of IPC |
+//! | `objects` | how other subsystems have objects behind names |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
 //! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
 //!
@@ -45,6 +46,7 @@ mod message;
 mod names;
 mod names_traps;
 mod notify;
+mod objects;
 mod ool;
 mod port;
 mod port_info_routines;
@@ -75,7 +77,18 @@ pub(crate) use self::{
         KernelObject,
         KernelPort, //
     },
-    port::Port,
+    objects::{
+        attachment_named,
+        destroy_name,
+        object_named,
+        offer_by_right,
+        PreparedMessage,
+        UserPort, //
+    },
+    port::{
+        Attachment,
+        Port, //
+    },
     reply::{
         Reply,
         Results,

@@ -187,7 +187,7 @@ impl Table {
             return Err(KernError::INVALID_RIGHT);
         };
         let port = rights.port();
-        if port.is_kernel() {
+        if port.stands_for_object() {
             return Err(KernError::INVALID_CAPABILITY);
         }
         port.with(|state| state.depart(&port.make_send_count))?;

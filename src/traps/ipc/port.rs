@@ -17,7 +17,8 @@ use super::{
     requests::Requests,
     right::{
         ReceiveRight,
-        SendOnceRight, //
+        SendOnceRight,
+        SendRight, //
     },
     set::{
         Membership,
@@ -55,6 +56,7 @@ use crate::{
         },
     },
 };
+use core::any::Any;
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -86,6 +88,15 @@ pub(super) enum Receiver {
     Dead,
 }
 
+/// What keeps a port alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upkeep {
+    /// Its receive right.
+    Receiver,
+    /// Its send rights: nobody holds the receive right, and the port dies with the last of them.
+    Senders,
+}
+
 /// A port.
 #[pin_data]
 pub(crate) struct Port {
@@ -95,6 +106,7 @@ pub(crate) struct Port {
     /// Goes from true to false once, with the lock held.
     alive: Atomic<bool>,
     kernel: bool,
+    upkeep: Upkeep,
     #[pin]
     state: SpinLock<PortState>,
     _live: Option<Live>,
@@ -124,6 +136,8 @@ pub(super) struct PortState {
     /// Who is to get the receive right when it would be dropped.
     pub(super) port_destroyed: Option<SendOnceRight>,
     pub(super) requests: Requests,
+    /// What the kernel keeps with a port that a task receives from.
+    attachment: Option<Attachment>,
 }
 
 /// How a port is guarded.
@@ -132,6 +146,10 @@ pub(super) enum Guard {
     Plain,
     Strict,
 }
+
+/// An object of the kernel that a receive right in user space stands for. It is let go when the
+/// port dies.
+pub(crate) type Attachment = Arc<dyn Any + Send + Sync>;
 
 /// How a message that is sent may wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -167,7 +185,7 @@ pub(super) enum Taken {
 }
 
 impl Port {
-    fn new(receiver: Receiver, live: Option<Live>) -> Result<Arc<Self>> {
+    fn new(receiver: Receiver, live: Option<Live>, upkeep: Upkeep) -> Result<Arc<Self>> {
         let kernel = matches!(receiver, Receiver::Kernel(_));
         Arc::pin_init(
             pin_init!(Self {
@@ -176,6 +194,7 @@ impl Port {
                 make_send_count: Atomic::new(0),
                 alive: Atomic::new(true),
                 kernel,
+                upkeep,
                 state <- new_spinlock!(
                     PortState {
                         receiver,
@@ -192,6 +211,7 @@ impl Port {
                         no_senders: None,
                         port_destroyed: None,
                         requests: Requests::new(),
+                        attachment: None,
                     },
                     "Port::state"
                 ),
@@ -204,19 +224,27 @@ impl Port {
     /// Makes a port, and its receive right, which is in nobody's space yet. Fails with `ENOMEM`.
     pub(super) fn with_receive_right() -> Result<ReceiveRight> {
         let live = Some(Live::new(&PORTS));
-        Self::new(Receiver::Transit(None), live).map(ReceiveRight::of)
+        Self::new(Receiver::Transit(None), live, Upkeep::Receiver).map(ReceiveRight::of)
     }
 
     /// Makes a port whose messages `object` handles. It lives until the receive right is dropped.
     pub(crate) fn for_kernel(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
         let live = Some(Live::new(&PORTS));
-        Self::new(Receiver::Kernel(object), live).map(ReceiveRight::of)
+        Self::new(Receiver::Kernel(object), live, Upkeep::Receiver).map(ReceiveRight::of)
+    }
+
+    /// Makes a port whose messages `object` handles and that nobody but its send rights keeps
+    /// alive: when the last is gone the port dies and lets go of the object.
+    pub(super) fn for_kernel_by_senders(object: Arc<dyn KernelObject>) -> Result<SendRight> {
+        let live = Some(Live::new(&PORTS));
+        let port = Self::new(Receiver::Kernel(object), live, Upkeep::Senders)?;
+        Ok(SendRight::make(&port))
     }
 
     /// As [`for_kernel`](Self::for_kernel), for a port that is there as long as the module is and
     /// so does not count as a live object.
     pub(super) fn for_kernel_permanent(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
-        Self::new(Receiver::Kernel(object), None).map(ReceiveRight::of)
+        Self::new(Receiver::Kernel(object), None, Upkeep::Receiver).map(ReceiveRight::of)
     }
 
     /// Whether the port has not died yet.
@@ -242,6 +270,23 @@ impl Port {
         }
     }
 
+    /// Attaches an object to a port that has none.
+    pub(super) fn attach(&self, attachment: Attachment) {
+        let previous = self.state.lock().attachment.replace(attachment);
+        drop(previous);
+    }
+
+    /// The object attached.
+    pub(super) fn attachment(&self) -> Option<Attachment> {
+        self.state.lock().attachment.clone()
+    }
+
+    /// Whether the port stands for an object of the kernel, whoever receives from it. The receive
+    /// right of such a port stays where it is.
+    pub(super) fn stands_for_object(&self) -> bool {
+        self.kernel || self.state.lock().attachment.is_some()
+    }
+
     /// Calls `f` with the state, with the lock held.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut PortState) -> R) -> R {
@@ -258,6 +303,11 @@ impl Port {
 
     /// The last send right was dropped: tells whoever asked to be told.
     pub(super) fn last_send_right_gone(&self) {
+        if self.upkeep == Upkeep::Senders {
+            // A send right can only be copied, so there will be no other.
+            drop(self.die());
+            return;
+        }
         let (notify, make_send_count) = {
             let mut state = self.state.lock();
             // One may have been made since.
@@ -422,7 +472,7 @@ impl Port {
 
     /// Makes the port dead and gives out its messages. Does nothing to a dead port.
     fn die(&self) -> Fifo<Message> {
-        let (messages, memberships, receiver, notify) = {
+        let (messages, memberships, receiver, notify, attachment) = {
             let mut state = self.state.lock();
             if matches!(state.receiver, Receiver::Dead) {
                 return Fifo::new();
@@ -443,12 +493,14 @@ impl Port {
                 core::mem::take(&mut state.memberships),
                 receiver,
                 [state.no_senders.take(), state.port_destroyed.take()],
+                state.attachment.take(),
             )
         };
         // Outside of the lock: these may be the last references to other objects, and the
         // requests for notifications are answered with send-once notifications.
         drop(memberships);
         drop(receiver);
+        drop(attachment);
         drop(notify);
         loop {
             let request = self.state.lock().requests.next_to_tell();

@@ -118,7 +118,7 @@ fn port_destroyed(
         return Err(KernError::INVALID_RIGHT);
     }
     let port = space.with(|table| table.receive_port(name))?;
-    if port.is_kernel() {
+    if port.stands_for_object() {
         return Err(KernError::INVALID_RIGHT);
     }
     let refused = port.with(|state| {

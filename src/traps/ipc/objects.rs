@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What other subsystems need to have objects of their own behind names of tasks.
+//!
+//! - An object that tasks hold send rights to, as a semaphore: [`offer_by_right`] gives it a port
+//!   that lives as long as there are send rights; [`object_named`] finds it again.
+//! - An object that a task holds the receive right of, as a timer, whose messages user space
+//!   receives: [`UserPort`] and [`attachment_named`].
+//!
+//! Locks: `Space::table`, then `Port::state`, for one look-up. Both are released before the object
+//! is given out.
+
+use super::{
+    kobject::KernelObject,
+    message::{
+        HeaderRight,
+        Message, //
+    },
+    notify,
+    port::{
+        Attachment,
+        Port, //
+    },
+    right::{
+        ReceiveRight,
+        SendRight, //
+    },
+    table::Object,
+    Space,
+    SPACE, //
+};
+use crate::{
+    abi::{
+        msg::{
+            Disposition,
+            MachMsgHeader,
+            MsgBits,
+            HEADER_SIZE, //
+        },
+        PortName, //
+    },
+    core::{
+        Context,
+        KernError,
+        KernResult, //
+    },
+    linux::fifo::Node,
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+fn space<'a>(context: &Context<'a>) -> KernResult<&'a Space> {
+    SPACE.of_task(context.task()).ok_or(KernError::INVALID_TASK)
+}
+
+/// Makes a port for `object`, which is let go when the last send right to it is gone. Fails with
+/// `ENOMEM`.
+pub(crate) fn offer_by_right(object: Arc<dyn KernelObject>) -> Result<SendRight> {
+    Port::for_kernel_by_senders(object)
+}
+
+/// The object that the caller's send right `name` is for.
+///
+/// `KERN_INVALID_NAME` for null, dead and unknown names and for a port that has died;
+/// `KERN_INVALID_RIGHT` when the name has no send right; `KERN_INVALID_CAPABILITY` when the port is
+/// not one of the kernel's (XNU osfmk/ipc/ipc_object.c, `ipc_object_translate`; ABI traps §7).
+#[inline]
+pub(crate) fn object_named(
+    context: &Context<'_>,
+    name: PortName,
+) -> KernResult<Arc<dyn KernelObject>> {
+    space(context)?.with(|table| {
+        let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
+        let port = match &entry.object {
+            Object::Send(right) => right.port(),
+            Object::Receive(rights) if rights.has_send() => rights.port(),
+            _ => return Err(KernError::INVALID_RIGHT),
+        };
+        port.kernel_object().ok_or(if port.is_alive() {
+            KernError::INVALID_CAPABILITY
+        } else {
+            KernError::INVALID_NAME
+        })
+    })
+}
+
+/// What is attached to the port that the caller's receive right `name` is for.
+///
+/// `KERN_INVALID_NAME` for null, dead and unknown names, `KERN_INVALID_RIGHT` when the name has no
+/// receive right, `KERN_INVALID_ARGUMENT` when nothing is attached.
+pub(crate) fn attachment_named(context: &Context<'_>, name: PortName) -> KernResult<Attachment> {
+    space(context)?.with(|table| {
+        let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
+        let Object::Receive(rights) = &entry.object else {
+            return Err(KernError::INVALID_RIGHT);
+        };
+        let attachment = rights.port().attachment();
+        attachment.ok_or(KernError::INVALID_ARGUMENT)
+    })
+}
+
+/// Drops all of the caller's rights under `name` (`mach_port_destroy`).
+pub(crate) fn destroy_name(context: &Context<'_>, name: PortName) -> KernResult {
+    space(context)?.with(|table| table.destroy(name))
+}
+
+/// A port that user space receives from and that stands for an object of the kernel, until it is
+/// given to a task.
+pub(crate) struct UserPort(ReceiveRight);
+
+impl UserPort {
+    /// Makes a port. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Port::with_receive_right().map(Self)
+    }
+
+    /// A send right for the kernel's own messages.
+    pub(crate) fn send_right(&self) -> SendRight {
+        SendRight::make(self.0.port())
+    }
+
+    /// Gives the port to the caller, as what `object` is known by. The object is let go when the
+    /// port dies, which it does at once on failure: `KERN_RESOURCE_SHORTAGE`, `KERN_NO_SPACE`.
+    pub(crate) fn give(self, context: &Context<'_>, object: Attachment) -> KernResult<PortName> {
+        self.0.port().attach(object);
+        space(context)?.insert_receive(self.0)
+    }
+}
+
+/// A message of the kernel's own that can be sent without allocating: header and zeroes.
+pub(crate) struct PreparedMessage(KBox<Node<Message>>);
+
+impl PreparedMessage {
+    /// Makes a message of `size` bytes, header included, with message id 0. The memory is charged
+    /// to the caller. Fails with `ENOMEM`.
+    pub(crate) fn new(size: u32) -> Result<Self> {
+        // CAST: `u32` to `usize` loses nothing.
+        let length = (size as usize).max(HEADER_SIZE);
+        let mut message = Message::new(length)?;
+        message.write_at(
+            0,
+            &MachMsgHeader {
+                bits: MsgBits::new(Some(Disposition::CopySend), None, None),
+                size,
+                remote_port: PortName::NULL,
+                local_port: PortName::NULL,
+                voucher_port: PortName::NULL,
+                id: 0,
+            },
+        );
+        Ok(Self(message))
+    }
+
+    /// Sends the message to the port of `to`, whatever its queue limit; to a dead port it is
+    /// dropped. May free memory, and must not be called under a lock.
+    pub(crate) fn send(self, to: &SendRight) {
+        notify::send_message(HeaderRight::send(to.copy()), self.0);
+    }
+}
