@@ -45,6 +45,27 @@ macho-dylinker = $(call macho-link,$(1).linked,$(2),-e _start -pie $(3)) && \
 macho-dynamic = $(call macho-link,$(1).linked,$(2),-e _main $(4)) && \
 	demo/relink.py dynamic:$(3) $(1).linked $(1)
 
+# The same for i386, of which no linker makes Mach-O images: tests/macho/macho.mk.
+MACHO32_CC := gcc -m32
+MACHO32_CFLAGS := -std=gnu17 -O2 -g0 -march=i686 -ffreestanding -fno-stack-protector \
+	-fno-jump-tables -fno-asynchronous-unwind-tables -fpie -fvisibility=hidden \
+	-fcf-protection=none -Wno-format \
+	-Wall -Wextra -Werror -Idemo/lib -I$(MACHO)/i386 -MMD -MP
+
+$(MACHO)/i386/mach_abi.h: scripts/gen-abi-header scripts/abi_data.py $(wildcard abi/*.csv)
+	@mkdir -p $(@D)
+	$(Q)scripts/gen-abi-header --bits 32 -o $@
+
+$(MACHO)/i386/%.o: demo/%.c demo/demo.mk | $(MACHO)/i386/mach_abi.h
+	@mkdir -p $(@D)
+	@echo "  CC [O] $@"
+	$(Q)$(MACHO32_CC) $(MACHO32_CFLAGS) -c -o $@ $<
+
+$(MACHO)/i386/%.o: demo/%.S demo/demo.mk
+	@mkdir -p $(@D)
+	@echo "  AS [O] $@"
+	$(Q)$(MACHO32_CC) -c -o $@ $<
+
 $(MACHO)/hello: $(MACHO)/hello.o $(MACHO_START) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-static,$@,$(filter %.o,$^),-pie)
@@ -68,4 +89,4 @@ $(DEMO)/%: $(MACHO)/%
 	$(Q)cp $< $@
 
 -include tests/macho/macho.mk
--include $(wildcard $(MACHO)/*.d $(MACHO)/lib/*.d)
+-include $(wildcard $(MACHO)/*.d $(MACHO)/lib/*.d $(MACHO)/i386/lib/*.d)

@@ -33,7 +33,7 @@ name_t new_port(void)
 	struct mach_port_allocate_args allocate = {
 		.task_right_name = self,
 		.right_type = PORT_RIGHT_RECEIVE,
-		.out_right_name = &port,
+		.out_right_name = ADDRESS(&port),
 	};
 	struct mach_port_insert_right_args insert = { .task_right_name = self };
 
@@ -50,7 +50,7 @@ name_t new_port(void)
 long message(void *buffer, uint32_t size, uint32_t room, name_t reply_to)
 {
 	struct mach_msg_overwrite_args arguments = {
-		.msg = buffer,
+		.msg = ADDRESS(buffer),
 		.option = (size ? SEND_MSG : 0) | (room ? RCV_MSG | RCV_TIMEOUT : 0),
 		.send_size = size,
 		.recv_size = room,

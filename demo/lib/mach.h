@@ -13,6 +13,13 @@
 
 typedef uint32_t name_t;
 
+/* An address, as the structures of this width hold it */
+#ifdef __x86_64__
+#define ADDRESS(address)	((void *)(address))
+#else
+#define ADDRESS(address)	((uint32_t)(uintptr_t)(address))
+#endif
+
 #define KERN_SUCCESS		0
 
 #define PORT_RIGHT_RECEIVE	1

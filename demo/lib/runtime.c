@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "runtime.h"
 
-struct startup read_stack(const uint64_t *stack)
+struct startup read_stack(const uintptr_t *stack)
 {
 	struct startup startup = { .stack = (uintptr_t)stack };
 

@@ -27,16 +27,21 @@ struct startup {
 int run(const struct startup *startup);
 
 /* rax rbx rcx rdx rdi rsi rbp r8 … r15 at the first instruction. */
+#ifdef __x86_64__
 #define INITIAL_REGISTERS 15
-extern unsigned long initial_registers[INITIAL_REGISTERS];
+#else
+#define INITIAL_REGISTERS 7
+#endif
+extern unsigned long initial_registers[INITIAL_REGISTERS] __attribute__((visibility("hidden")));
 
 /* Takes apart the stack that starts at @stack. */
-struct startup read_stack(const uint64_t *stack);
+struct startup read_stack(const uintptr_t *stack);
 
 /* The value of the apple string that starts with @key ("kernfd="), or NULL. */
 const char *apple_value(const struct startup *startup, const char *key);
 
 /* Linux system calls: a result from -4095 to -1 is an errno. */
+#ifdef __x86_64__
 #define SYS_read	0
 #define SYS_write	1
 #define SYS_open	2
@@ -51,15 +56,36 @@ const char *apple_value(const struct startup *startup, const char *key);
 #define SYS_fcntl	72
 #define SYS_arch_prctl	158
 #define SYS_exit_group	231
+#else
+#define SYS_read	3
+#define SYS_write	4
+#define SYS_open	5
+#define SYS_close	6
+#define SYS_mprotect	125
+#define SYS_rt_sigprocmask 175
+#define SYS_ioctl	54
+#define SYS_getpid	20
+#define SYS_fork	2
+#define SYS_execve	11
+#define SYS_wait4	114
+#define SYS_fcntl	55
+#define SYS_exit_group	252
+#endif
 
 static inline long system_call(long number, long a, long b, long c, long d)
 {
-	register long r10 __asm__("r10") = d;
 	long result;
+#ifdef __x86_64__
+	register long r10 __asm__("r10") = d;
 
 	__asm__ volatile("syscall" : "=a"(result)
 			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
 			 : "rcx", "r11", "memory");
+#else
+	__asm__ volatile("int $0x80" : "=a"(result)
+			 : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d)
+			 : "memory");
+#endif
 	return result;
 }
 

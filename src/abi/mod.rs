@@ -16,6 +16,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod args;
+pub mod compat;
 pub mod kern;
 mod layout;
 pub mod msg;

@@ -18,10 +18,6 @@ use crate::{
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
-use zerocopy::{
-    Immutable,
-    IntoBytes, //
-};
 
 /// A type that a trap may take as its parameter.
 #[diagnostic::on_unimplemented(
@@ -42,7 +38,7 @@ fn address(arg: usize) -> UserAddr {
 impl<T: ArgStruct> TrapArg for T {
     #[inline]
     fn fetch(arg: usize) -> Result<Self, Fault> {
-        user::read(address(arg))
+        user::read_args(address(arg))
     }
 }
 
@@ -78,17 +74,17 @@ impl<T: ArgStruct> TrapArg for InOut<T> {
     fn fetch(arg: usize) -> Result<Self, Fault> {
         let address = address(arg);
         Ok(Self {
-            value: user::read(address)?,
+            value: user::read_args(address)?,
             address,
         })
     }
 }
 
-impl<T: IntoBytes + Immutable> InOut<T> {
+impl<T: ArgStruct> InOut<T> {
     /// Writes the structure back.
     #[allow(dead_code)] // Part of the interface for traps; not every build has a user.
     pub(crate) fn write_back(&self) -> Result<(), Fault> {
-        user::write(self.address, &self.value)
+        user::write_args(self.address, &self.value)
     }
 }
 
@@ -107,9 +103,9 @@ impl<T: ArgStruct> TrapArg for Out<T> {
     }
 }
 
-impl<T: IntoBytes + Immutable> Out<T> {
+impl<T: ArgStruct> Out<T> {
     /// Writes the structure.
     pub(crate) fn write(&self, value: &T) -> Result<(), Fault> {
-        user::write(self.address, value)
+        user::write_args(self.address, value)
     }
 }

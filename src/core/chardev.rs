@@ -48,8 +48,8 @@ impl FileOperations for MachDevice {
         trap(task, number, arg)
     }
 
-    /// 32-bit clients use the same numbers; the pads in the argument structures make most of them
-    /// the same for both widths (ABI traps §13).
+    /// 32-bit clients use the same numbers, and mostly the same structures; where these differ the
+    /// copy of the arguments sees to it (ABI traps §13).
     fn compat_ioctl(task: ArcBorrow<'_, Task>, file: &File, number: u32, arg: usize) -> i64 {
         Self::ioctl(task, file, number, arg)
     }

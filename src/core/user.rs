@@ -7,8 +7,15 @@
 //! fault.
 
 use crate::{
-    abi::UserAddr,
-    linux::usercopy, //
+    abi::{
+        args::ArgStruct,
+        compat::Narrow,
+        UserAddr, //
+    },
+    linux::{
+        process::is_compat_call,
+        usercopy, //
+    },
 };
 use kernel::prelude::*;
 use zerocopy::{
@@ -43,6 +50,42 @@ pub(crate) fn read<T: FromBytes + IntoBytes>(address: UserAddr) -> Result<T, Fau
 #[inline]
 pub(crate) fn read_bytes(address: UserAddr, bytes: &mut [u8]) -> Result<(), Fault> {
     usercopy::copy_from_user(bytes, number(address)?).map_err(|_| Fault)
+}
+
+/// Reads an argument structure, in the layout of the caller's width.
+#[inline]
+pub(crate) fn read_args<T: ArgStruct>(address: UserAddr) -> Result<T, Fault> {
+    match T::NARROW {
+        Some(narrow) if is_compat_call() => read_narrow(address, narrow),
+        _ => read(address),
+    }
+}
+
+#[cold]
+fn read_narrow<T: ArgStruct>(address: UserAddr, narrow: &Narrow) -> Result<T, Fault> {
+    let (mut raw, mut value) = (T::new_zeroed(), T::new_zeroed());
+    // The narrow form has fewer bytes.
+    let bytes = raw.as_mut_bytes().get_mut(..narrow.size).ok_or(Fault)?;
+    read_bytes(address, bytes)?;
+    narrow.widen(bytes, value.as_mut_bytes());
+    Ok(value)
+}
+
+/// Writes an argument structure, in the layout of the caller's width.
+#[inline]
+pub(crate) fn write_args<T: ArgStruct>(address: UserAddr, value: &T) -> Result<(), Fault> {
+    match T::NARROW {
+        Some(narrow) if is_compat_call() => write_narrow(address, value, narrow),
+        _ => write(address, value),
+    }
+}
+
+#[cold]
+fn write_narrow<T: ArgStruct>(address: UserAddr, value: &T, narrow: &Narrow) -> Result<(), Fault> {
+    let mut raw = T::new_zeroed();
+    let bytes = raw.as_mut_bytes().get_mut(..narrow.size).ok_or(Fault)?;
+    narrow.narrow(value.as_bytes(), bytes);
+    write_bytes(address, bytes)
 }
 
 /// Writes a value.

@@ -390,6 +390,22 @@ fn current_has_flag(flag: u32) -> bool {
     unsafe { (*current()).flags & flag != 0 }
 }
 
+/// Whether the system call that the current thread makes is one of 32-bit programs, whose
+/// structures have narrow pointers.
+#[inline]
+pub(crate) fn is_compat_call() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: `current` is valid; the word is changed by the thread itself only.
+        let status = unsafe { (*current()).thread_info.status };
+        status & bindings::TS_COMPAT != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
 /// Whether the current thread runs a 32-bit program. (A 64-bit program can make 32-bit system
 /// calls all the same; `compat_ioctl` tells those.)
 #[inline]

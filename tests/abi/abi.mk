@@ -20,6 +20,13 @@ $(ABI_LAYOUT): scripts/gen-abi-asserts $(ABI_READER)
 	@echo "  GEN $@"
 	$(Q)scripts/gen-abi-asserts > $@
 
+ABI_COMPAT := $(B)/host/gen/src/abi/compat_generated.rs
+
+$(ABI_COMPAT): scripts/gen-abi-compat $(ABI_READER) abi/structs32.csv
+	@mkdir -p $(@D)
+	@echo "  GEN $@"
+	$(Q)scripts/gen-abi-compat > $@
+
 # Any host test may include src/abi.
-$(patsubst tests/%.rs,$(B)/host/%,$(wildcard tests/host/*.rs tests/abi/*.rs)): $(ABI_LAYOUT)
+$(patsubst tests/%.rs,$(B)/host/%,$(wildcard tests/host/*.rs tests/abi/*.rs)): $(ABI_LAYOUT) $(ABI_COMPAT)
 $(B)/host/%: export MACH_OBJTREE := $(TOP)/$(B)/host/gen

@@ -5,9 +5,9 @@
 /* Any address inside: the header is at the start of the pages before it. */
 static uintptr_t own_header(void)
 {
-	uintptr_t page = (uintptr_t)own_header & ~4095ul;
+	uintptr_t page = (uintptr_t)own_header & ~(uintptr_t)4095;
 
-	while (*(const uint32_t *)page != 0xfeedfacf)
+	while ((*(const uint32_t *)page | 1) != 0xfeedfacf)
 		page -= 4096;
 	return page;
 }

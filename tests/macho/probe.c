@@ -6,13 +6,12 @@
  *	wait		reports, and then waits for the end of standard input
  *	exec FILE ARG…	executes FILE, with FILE ARG… as arguments
  *	fork		reports what a child sees of the commpage
+ *	traps		reports what traps answer whose structures have pointers
  *	protect		tries to get at memory that is closed for ever
  *	exit N		ends with status N
  */
 #include "mach.h"
 #include "report.h"
-
-#define COMMPAGE 0x7fffffe00000ul
 
 /* To be found zero in spite of whatever was in memory or the file. */
 static volatile char zeroes[3 * 4096];
@@ -43,6 +42,39 @@ static void report_child(void)
 	say("status %x\n", status);
 }
 
+/* Numbers of no meaning outside of here are told as differences. */
+static void report_traps(void)
+{
+	uint32_t type = 0, count = 10, info[10] = { 0 }, previous = 1;
+	name_t port = new_port();
+	long result;
+	struct mach_port_type_args type_args = {
+		.task_right_name = task_self(), .port_right_name = port, .port_type_out = ADDRESS(&type),
+	};
+	struct mach_port_get_attributes_args attributes = {
+		.task_right_name = task_self(), .port_right_name = port,
+		.flavor = 1, /* MACH_PORT_LIMITS_INFO */
+		.info_out = ADDRESS(info), .count_out = ADDRESS(&count),
+	};
+	struct mach_port_request_notification_args notification = {
+		.task_right_name = task_self(), .port_right_name = port,
+		.message_id = 70, /* MACH_NOTIFY_NO_SENDERS */
+		.make_send_count = 100,
+		.notification_destination_port_name = port,
+		.message_type = 21, /* MAKE_SEND_ONCE */
+		.previous_destination_port_name_out = ADDRESS(&previous),
+	};
+
+	result = trap(NR__kernelrpc_mach_port_type_trap, (uintptr_t)&type_args);
+	say("trap_type %lx %x\n", result, type);
+	result = trap(NR__kernelrpc_mach_port_get_attributes_trap, (uintptr_t)&attributes);
+	say("trap_attributes %lx %x %x\n", result, count, info[0]);
+	result = trap(NR__kernelrpc_mach_port_request_notification_trap, (uintptr_t)&notification);
+	say("trap_notification %lx %x\n", result, previous);
+	type_args.port_type_out = ADDRESS(16);
+	say("trap_fault %lx\n", trap(NR__kernelrpc_mach_port_type_trap, (uintptr_t)&type_args));
+}
+
 static void try_protect(void)
 {
 	int prot;
@@ -71,6 +103,11 @@ int run(const struct startup *startup)
 		report_child();
 		return 0;
 	}
+	if (equal(what, "traps")) {
+		report_traps();
+		say("end\n");
+		return 0;
+	}
 	if (equal(what, "protect")) {
 		try_protect();
 		return 0;
@@ -78,7 +115,7 @@ int run(const struct startup *startup)
 
 	for (i = 0; i < sizeof(zeroes); i++)
 		if (zeroes[i])
-			say("dirty zeroes %lx\n", i);
+			say("dirty zeroes %lx\n", (unsigned long)i);
 	report(startup);
 	report_image("header", startup->header);
 	say("end\n");

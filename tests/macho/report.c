@@ -2,15 +2,22 @@
 #include "mach.h"
 #include "report.h"
 
-#define COMMPAGE	0x7fffffe00000ul
 #define ARCH_GET_FS	0x1003
 #define ARCH_GET_GS	0x1004
 #define F_GETFD		1
 
-#define LC_SEGMENT_64	0x19
+#ifdef __x86_64__
+#define LC_SEGMENT	0x19
+#else
+#define LC_SEGMENT	0x1
+#endif
 
+/* Members that are long here have the width of the image. */
 struct mach_header {
-	uint32_t magic, cputype, cpusubtype, filetype, ncmds, sizeofcmds, flags, reserved;
+	uint32_t magic, cputype, cpusubtype, filetype, ncmds, sizeofcmds, flags;
+#ifdef __x86_64__
+	uint32_t reserved;
+#endif
 };
 
 struct segment {
@@ -23,7 +30,7 @@ struct segment {
 struct section {
 	char name[16], segment[16];
 	unsigned long addr, size;
-	uint32_t offset, align, reloff, nreloc, flags, reserved[3];
+	uint32_t offset, align, reloff, nreloc, flags, reserved[sizeof(long) == 8 ? 3 : 2];
 };
 
 static void report_strings(const char *key, char **strings)
@@ -68,7 +75,7 @@ void report_image(const char *who, uintptr_t address)
 
 	say("%s %lx filetype %x\n", who, address, header->filetype);
 	for (i = 0; i < header->ncmds; i++) {
-		if (segment->cmd == LC_SEGMENT_64) {
+		if (segment->cmd == LC_SEGMENT) {
 			if (segment->filesize && !segment->fileoff)
 				slide = address - segment->vmaddr;
 			say("segment %s %lx %lx %x\n", segment->name,
@@ -81,10 +88,36 @@ void report_image(const char *who, uintptr_t address)
 	}
 }
 
+#ifdef __x86_64__
+/* The bases of the segments that have one. */
+static void report_segments(void)
+{
+	unsigned long value = 0;
+
+	CALL2(arch_prctl, ARCH_GET_FS, &value);
+	say("fs %lx\n", value);
+	CALL2(arch_prctl, ARCH_GET_GS, &value);
+	say("gs %lx\n", value);
+}
+#else
+static void report_segments(void)
+{
+	unsigned int cs, ds, es, fs, gs, ss;
+
+	__asm__("mov %%cs, %0" : "=r"(cs));
+	__asm__("mov %%ds, %0" : "=r"(ds));
+	__asm__("mov %%es, %0" : "=r"(es));
+	__asm__("mov %%fs, %0" : "=r"(fs));
+	__asm__("mov %%gs, %0" : "=r"(gs));
+	__asm__("mov %%ss, %0" : "=r"(ss));
+	say("cs %x\nds %x\nes %x\nfs %x\ngs %x\nss %x\n", cs, ds, es, fs, gs, ss);
+}
+#endif
+
 void report(const struct startup *startup)
 {
 	const unsigned long *page = (const unsigned long *)COMMPAGE;
-	unsigned long value = 0;
+	unsigned long mask[2] = { 0 };
 	int i;
 
 	say("stack %lx\n", startup->stack);
@@ -95,16 +128,14 @@ void report(const struct startup *startup)
 	for (i = 0; i < INITIAL_REGISTERS; i++)
 		if (initial_registers[i])
 			say("register %x %lx\n", i, initial_registers[i]);
-	CALL2(arch_prctl, ARCH_GET_FS, &value);
-	say("fs %lx\n", value);
-	CALL2(arch_prctl, ARCH_GET_GS, &value);
-	say("gs %lx\n", value);
-	value = 0;
-	CALL4(rt_sigprocmask, 0, 0, &value, 8);
-	say("sigmask %lx\n", value);
+	report_segments();
+	CALL4(rt_sigprocmask, 0, 0, mask, 8);
+	say("sigmask %lx\n", mask[0]);
+	if (mask[1])
+		say("sigmask_high %lx\n", mask[1]);
 	say("commpage %s\n", (const char *)page);
-	for (i = 2; i < 16; i++)
-		say("commpage+%x %lx\n", 8 * i, page[i]);
+	for (i = 0; i < 128 / (int)sizeof(*page); i++)
+		say("commpage+%x %lx\n", (int)sizeof(*page) * i, page[i]);
 	for_each_line("/proc/self/maps", show_mapping, NULL);
 	if (mach_start(startup)) {
 		say("fdflags %lx\n", CALL2(fcntl, mach_descriptor(), F_GETFD));

@@ -9,6 +9,12 @@
 
 #include "runtime.h"
 
+#ifdef __x86_64__
+#define COMMPAGE	0x7fffffe00000ul
+#else
+#define COMMPAGE	0xffff0000ul
+#endif
+
 /* Everything that was handed to the program or lies around it. */
 void report(const struct startup *startup);
 

@@ -9,6 +9,10 @@
 //!
 //! Serves the traps and the host tests. Pure layout, no locks.
 
+use super::compat::{
+    layouts,
+    Narrow, //
+};
 use zerocopy::{
     FromBytes,
     Immutable,
@@ -37,11 +41,16 @@ pub use self::{
 /// A structure that a trap may take as its argument.
 ///
 /// The marker keeps a trap from taking, say, an integer by address where it was meant by value.
-pub trait ArgStruct: FromBytes + IntoBytes + KnownLayout + Immutable + Copy {}
+pub trait ArgStruct: FromBytes + IntoBytes + KnownLayout + Immutable + Copy {
+    /// How 32-bit clients lay it out, if otherwise.
+    const NARROW: Option<&'static Narrow>;
+}
 
 macro_rules! arg_structs {
     ($($name:ident,)*) => {
-        $(impl ArgStruct for $name {})*
+        $(impl ArgStruct for $name {
+            const NARROW: Option<&'static Narrow> = layouts::$name;
+        })*
     };
 }
 

@@ -3,6 +3,7 @@
 //! The tests, one file for each part of the interface.
 
 mod codes;
+mod compat;
 mod csv;
 mod data;
 mod layout;
