@@ -221,6 +221,11 @@ impl Task {
         self.tracer.lock().clone()
     }
 
+    /// The thread with this number in the first pid namespace.
+    pub(crate) fn thread(&self, tid: u32) -> Option<Arc<Thread>> {
+        self.threads.get(tid)
+    }
+
     /// The thread object of the current thread, made at its first trap.
     #[inline]
     pub(super) fn current_thread(&self) -> Result<&Thread> {

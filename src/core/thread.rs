@@ -20,6 +20,7 @@ use crate::linux::{
         TaskWork,
         TaskWorkItem, //
     },
+    thread::ThreadRef,
 };
 use kernel::{
     new_spinlock,
@@ -36,11 +37,20 @@ use kernel::{
 
 pub(super) static THREADS: ObjectCounter = ObjectCounter::new("threads");
 
+/// Bits of [`Thread::cancellation`].
+mod cancellation {
+    /// The thread does not want to be cancelled.
+    pub(super) const DISABLED: u32 = 1;
+    /// Somebody wants the thread to be cancelled.
+    pub(super) const PENDING: u32 = 2;
+}
+
 /// A thread of a [`Task`].
 #[pin_data]
 pub(crate) struct Thread {
     mach: Arc<super::Mach>,
     tid: u32,
+    linux: ThreadRef,
     states: KVec<Option<Arc<dyn ThreadState>>>,
     ended: Atomic<bool>,
     /// What `set_thread_handles` said; reported by thread information calls.
@@ -69,6 +79,7 @@ impl Thread {
             pin_init!(Self {
                 mach: mach.clone(),
                 tid: process::current_tid(),
+                linux: ThreadRef::current(),
                 states,
                 ended: Atomic::new(false),
                 pthread_handle: Atomic::new(0),
@@ -88,6 +99,47 @@ impl Thread {
     #[allow(dead_code)] // Part of the interface for traps.
     pub(crate) fn tid(&self) -> u32 {
         self.tid
+    }
+
+    /// The Linux thread.
+    pub(crate) fn linux(&self) -> &ThreadRef {
+        &self.linux
+    }
+
+    /// Asks the thread to cancel itself, and ends a wait that is a cancellation point, which is
+    /// one that asks [`is_cancelled`](Self::is_cancelled). Others go on. Does nothing to a thread
+    /// that does not want to be cancelled.
+    pub(crate) fn cancel(&self) {
+        loop {
+            let old = self.cancellation.load(Relaxed);
+            if old & cancellation::DISABLED != 0 {
+                return;
+            }
+            let new = old | cancellation::PENDING;
+            if self.cancellation.cmpxchg(old, new, Full).is_ok() {
+                return self.linux.wake_interruptible();
+            }
+        }
+    }
+
+    /// Whether somebody has asked the thread to cancel itself, and it does not mind.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancellation.load(Relaxed) == cancellation::PENDING
+    }
+
+    /// Says whether the thread, the current one, wants to be cancelled.
+    pub(crate) fn set_cancellable(&self, cancellable: bool) {
+        loop {
+            let old = self.cancellation.load(Relaxed);
+            let new = if cancellable {
+                old & !cancellation::DISABLED
+            } else {
+                old | cancellation::DISABLED
+            };
+            if self.cancellation.cmpxchg(old, new, Full).is_ok() {
+                return;
+            }
+        }
     }
 
     /// The state at `position`, see [`super::StateKey`].

@@ -28,8 +28,7 @@ use kernel::{
 };
 
 use super::{
-    bindings as shim,
-    process,
+    bindings as shim, process,
     task_work::{
         run_in_current,
         TaskWorkItem, //
@@ -166,6 +165,14 @@ impl<T: TaskWorkItem> ThreadTable<T> {
             pr_err!("task work refused; an ended thread stays in memory\n");
             core::mem::forget(thread);
         }
+    }
+
+    /// The entry of the thread with this id.
+    pub(crate) fn get(&self, tid: u32) -> Option<Arc<T>> {
+        // CAST: `u32` to `usize` loses nothing.
+        let wanted = tid as usize;
+        let mut index = wanted;
+        self.at_or_after(&mut index).filter(|_| index == wanted)
     }
 
     /// Calls `visit` for every thread. May sleep.

@@ -116,6 +116,12 @@ impl KernelPort {
         Arc::ptr_eq(&self.port, port)
     }
 
+    /// Whether the port is alive and stands for `object`.
+    pub(super) fn stands_for(&self, object: &dyn KernelObject) -> bool {
+        let own = self.port.kernel_object();
+        own.is_some_and(|own| core::ptr::addr_eq(&*own, object))
+    }
+
     /// The port dies: send rights to it become dead names, and the object is let go.
     pub(crate) fn end(&self) {
         let receive = self.receive.lock().take();

@@ -16,7 +16,8 @@ use super::{
         self,
         Transit, //
     },
-    SPACE, //
+    SPACE,
+    THREAD, //
 };
 use crate::{
     core::{
@@ -24,7 +25,8 @@ use crate::{
         KernError,
         KernResult,
         Mach,
-        Task, //
+        Task,
+        Thread, //
     },
     linux::{
         access,
@@ -334,6 +336,18 @@ impl ThreadPort {
     /// The process that the thread is or was in.
     pub(crate) fn process(&self) -> &ProcessId {
         &self.process
+    }
+
+    /// The thread, while it lives. `KERN_TERMINATED` when it has ended.
+    pub(crate) fn thread(&self, mach: &Mach) -> KernResult<Arc<Thread>> {
+        mach.task_of(&self.process)
+            .and_then(|task| task.thread(self.tid))
+            .filter(|thread| {
+                // Another one may have got the number since.
+                let ipc = THREAD.of_thread(thread);
+                ipc.is_some_and(|ipc| ipc.port.stands_for(self))
+            })
+            .ok_or(KernError::TERMINATED)
     }
 
     /// The thread's number in the first pid namespace.

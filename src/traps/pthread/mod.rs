@@ -2,6 +2,8 @@
 
 //! Traps for the pthread library (ABI traps §3).
 
+mod by_port;
+
 use crate::{
     abi::{
         args::SetThreadHandlesArgs,
@@ -23,7 +25,8 @@ use mach_macros::{
 };
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![set_thread_handles, pthread_canceled]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 2] =
+    [traps![set_thread_handles, pthread_canceled], by_port::TRAPS];
 
 /// The subsystem.
 pub(crate) struct Pthread;
@@ -57,32 +60,17 @@ mod action {
     pub(super) const DISABLE: i32 = 2;
 }
 
-/// Bits of [`Thread::cancellation`](crate::core::Thread::cancellation).
-mod cancellation {
-    /// The thread does not want to be cancelled.
-    pub(super) const DISABLED: u32 = 1;
-    /// Somebody wants the thread to be cancelled.
-    pub(super) const PENDING: u32 = 2;
-}
-
 /// Tests (0), enables (1) or disables (2) the cancellation of the calling thread. `EINVAL` when a
-/// test finds that there is nothing to cancel, and for other actions.
+/// test finds that there is nothing to cancel, and for other actions. Being tested does not end
+/// the wish to cancel.
 #[trap(nr::PTHREAD_CANCELED)]
 fn pthread_canceled(context: &Context<'_>, action: i32) -> Result {
-    // Only the thread itself changes the first bit, and nobody sets the second one yet, so load
-    // and store need not be one step.
-    let state = &context.thread().cancellation;
-    let bits = state.load(Relaxed);
+    let thread = context.thread();
     match action {
-        action::TEST if bits == cancellation::PENDING => Ok(()),
-        action::ENABLE => {
-            state.store(bits & !cancellation::DISABLED, Relaxed);
-            Ok(())
-        }
-        action::DISABLE => {
-            state.store(bits | cancellation::DISABLED, Relaxed);
-            Ok(())
-        }
-        _ => Err(EINVAL),
+        action::TEST if thread.is_cancelled() => (),
+        action::ENABLE => thread.set_cancellable(true),
+        action::DISABLE => thread.set_cancellable(false),
+        _ => return Err(EINVAL),
     }
+    Ok(())
 }

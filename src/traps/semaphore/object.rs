@@ -30,7 +30,10 @@ use crate::{
             Woken, //
         },
     },
-    traps::ipc::KernelObject,
+    traps::ipc::{
+        kind,
+        KernelObject, //
+    },
 };
 use core::any::Any;
 use kernel::{
@@ -287,6 +290,10 @@ impl SemaphorePort {
 impl KernelObject for SemaphorePort {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn kind(&self) -> u32 {
+        kind::SEMAPHORE
     }
 }
 
