@@ -46,6 +46,16 @@ module! {
     authors: ["The mach developers"],
     description: "Mach traps, IPC and Mach-O programs through /dev/mach",
     license: "GPL",
+    params: {
+        names_per_task: u32 {
+            default: 1_048_576,
+            description: "How many names a task can have (64 to 1048576)",
+        },
+        trace: bool {
+            default: false,
+            description: "Log every trap: number, name, caller, argument, result",
+        },
+    },
 }
 
 // A number used twice does not build.
@@ -73,9 +83,10 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_NUMBERS;
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
+    let names = module_parameters::names_per_task.value();
     let all: [Arc<dyn Subsystem>; 9] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
-        Arc::new(traps::ipc::Ipc::new(routines)?, GFP_KERNEL)?,
+        Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
@@ -111,7 +122,7 @@ impl kernel::InPlaceModule for MachModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
             linux::wait::init();
-            let mach = Mach::new(subsystems()?)?;
+            let mach = Mach::new(subsystems()?, module_parameters::trace.value())?;
             Ok(try_pin_init!(Self {
                 _text: TextGuard::new(),
                 _events: ProcessEvents::new(mach.clone())?,

@@ -64,8 +64,9 @@ pub(crate) struct Mach {
 impl Mach {
     /// Builds the module's state from its subsystems. Fails with `ENOMEM`, or with the error of
     /// [`TrapRegistry::register`].
-    pub(crate) fn new(subsystems: KVec<Arc<dyn Subsystem>>) -> Result<Arc<Self>> {
-        let mut registry = TrapRegistry::new()?;
+    /// With `trace` every trap is logged.
+    pub(crate) fn new(subsystems: KVec<Arc<dyn Subsystem>>, trace: bool) -> Result<Arc<Self>> {
+        let mut registry = TrapRegistry::new(trace)?;
         for (position, subsystem) in subsystems.iter().enumerate() {
             registry.register(&**subsystem)?;
             subsystem.bind(position);

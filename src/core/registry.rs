@@ -36,6 +36,7 @@ pub(crate) struct TrapReport {
 
 /// All traps by number.
 pub(crate) struct TrapRegistry {
+    trace: bool,
     entries: [Option<Entry>; nr::COUNT],
     calls: Counters<{ nr::COUNT }>,
     errors: Counters<{ nr::COUNT }>,
@@ -50,9 +51,10 @@ const fn index(number: u32) -> usize {
 }
 
 impl TrapRegistry {
-    /// Makes a registry without traps. Fails with `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
+    /// Makes a registry without traps. With `trace` every trap is logged. Fails with `ENOMEM`.
+    pub(crate) fn new(trace: bool) -> Result<Self> {
         Ok(Self {
+            trace,
             entries: [None; nr::COUNT],
             calls: Counters::new()?,
             errors: Counters::new()?,
@@ -101,6 +103,9 @@ impl TrapRegistry {
         if outcome.failed() {
             self.errors.count(index);
         }
+        if self.trace {
+            log(context, number, arg, outcome);
+        }
         outcome
     }
 
@@ -122,6 +127,21 @@ impl TrapRegistry {
             }
         })
     }
+}
+
+/// Logs a trap that has been made.
+#[cold]
+fn log(context: &Context<'_>, number: u32, arg: usize, outcome: Outcome) {
+    let trap = nr::TRAPS.get(index(number));
+    pr_info!(
+        "trap {:#x} {} by {}/{}: {:#x} -> {:#x}\n",
+        number,
+        trap.map_or("?", |trap| trap.name),
+        context.task().process().global_nr(),
+        context.thread().tid(),
+        arg,
+        outcome.value()
+    );
 }
 
 /// Fails the build when a number stands twice in the lists of all subsystems.

@@ -53,8 +53,9 @@ pub(crate) struct ModuleRef(());
 pub(crate) fn module_ref() -> Option<ModuleRef> {
     // SAFETY: The pointer is this module's own, which exists while its code runs.
     let taken = unsafe { bindings::try_module_get(this()) };
-    // INVARIANT: On success the reference is ours.
-    taken.then_some(ModuleRef(()))
+    // INVARIANT: On success the reference is ours. On failure none must be made, not even to be
+    // dropped at once: its drop would give back what was not taken.
+    taken.then(|| ModuleRef(()))
 }
 
 impl ModuleRef {

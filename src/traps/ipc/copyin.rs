@@ -22,8 +22,7 @@ use super::{
     table::{
         Object,
         Table, //
-    },
-    transit, //
+    }, //
 };
 use crate::{
     abi::{

@@ -175,13 +175,17 @@ pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("ipc", &ROUTINE_LISTS);
 /// The subsystem.
 pub(crate) struct Ipc {
     host: Arc<Host>,
+    /// How many names a task can have.
+    names: u32,
 }
 
 impl Ipc {
-    /// Makes what all tasks share. Kernel objects answer `routines`. Fails with `ENOMEM`.
-    pub(crate) fn new(routines: Arc<RoutineTable>) -> Result<Self> {
+    /// Makes what all tasks share. Kernel objects answer `routines`, and a task can have `names`
+    /// names. Fails with `ENOMEM`.
+    pub(crate) fn new(routines: Arc<RoutineTable>, names: u32) -> Result<Self> {
         Ok(Self {
             host: Host::new(routines)?,
+            names,
         })
     }
 }
@@ -221,7 +225,7 @@ impl Subsystem for Ipc {
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let parent = birth.parent.and_then(|parent| SPACE.of_task(parent));
         let special = SpecialPorts::new(&self.host, parent.map(|parent| &parent.special))?;
-        Ok(Some(Space::new(special)?))
+        Ok(Some(Space::new(special, self.names)?))
     }
 
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {

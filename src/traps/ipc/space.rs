@@ -78,11 +78,11 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// Makes an empty space. Fails with `ENOMEM`.
-    pub(super) fn new(special: SpecialPorts) -> Result<Arc<Self>> {
+    /// Makes an empty space for at most `names` names. Fails with `ENOMEM`.
+    pub(super) fn new(special: SpecialPorts, names: u32) -> Result<Arc<Self>> {
         // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
         let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
-        let table = Some(Table::new(id));
+        let table = Some(Table::new(id, names));
         let mapper = PrivateMapper::new()?;
         Arc::pin_init(
             pin_init!(Self {

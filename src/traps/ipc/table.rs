@@ -180,6 +180,8 @@ pub(super) struct Size {
 /// A name table.
 pub(super) struct Table {
     space: SpaceId,
+    /// How many names there may be.
+    limit: usize,
     garbage: GarbageBag,
     has_garbage: bool,
     entries: KVec<KBox<Entries>>,
@@ -195,9 +197,13 @@ fn index_of(name: PortName) -> u32 {
 }
 
 impl Table {
-    pub(super) const fn new(space: SpaceId) -> Self {
+    /// Makes an empty table for at most `limit` names.
+    pub(super) fn new(space: SpaceId, limit: u32) -> Self {
+        // CAST: `u32` to `usize` loses nothing.
+        let limit = (limit as usize).clamp(CHUNK, MAX_ENTRIES);
         Self {
             space,
+            limit,
             garbage: [const { None }; 4],
             has_garbage: false,
             entries: KVec::new(),
@@ -241,7 +247,7 @@ impl Table {
 
     /// The number of chunks, for [`Growth::new`]; `None` when there must not be more.
     pub(super) fn chunks(&self) -> Option<usize> {
-        (self.capacity() < MAX_ENTRIES).then_some(self.entries.len())
+        (self.capacity() < self.limit).then_some(self.entries.len())
     }
 
     fn capacity(&self) -> usize {
@@ -261,7 +267,8 @@ impl Table {
     #[inline]
     pub(super) fn has_room(&self, count: usize) -> bool {
         // Entry 0 is neither free nor used.
-        count == 0 || self.capacity() >= self.used.saturating_add(1).saturating_add(count)
+        let used = self.used.saturating_add(count);
+        count == 0 || (used < self.capacity() && used <= self.limit)
     }
 
     /// Whether an entry for the fixed `name` may be made: not if the table would be mostly empty
@@ -269,7 +276,7 @@ impl Table {
     pub(super) fn may_reach(&self, name: PortName) -> bool {
         // CAST: `u32` to `usize` loses nothing.
         let index = index_of(name) as usize;
-        index < MAX_ENTRIES && index / 8 <= self.used.saturating_add(2 * CHUNK)
+        index < self.limit && index / 8 <= self.used.saturating_add(2 * CHUNK)
     }
 
     /// Whether the table has an entry for the index of `name`, in use or not.
