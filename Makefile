@@ -21,7 +21,7 @@ else
 # Variables given on the command line, to be handed on to the inner make.
 export MACH_VARS := $(foreach v,$(.VARIABLES),$(if $(filter command%,$(origin $v)),$v))
 
-.PHONY: $(GOALS) prepare bench-prepare update help clean
+.PHONY: $(GOALS) samples prepare bench-prepare update help clean
 
 $(GOALS): prepare
 	@scripts/enter.sh make $@
@@ -29,6 +29,11 @@ $(GOALS): prepare
 bench bench-profile: bench-prepare
 bench-prepare: prepare
 	@scripts/bench-prepare.sh
+
+# Programs of others, which some tests look at.
+test: samples
+samples: prepare
+	@. build/env && scripts/fetch-samples.py "$$MACH_CACHE"
 
 prepare:
 	@scripts/prepare.sh

@@ -26,6 +26,8 @@ DEFAULT_LIMIT = 60
 HOST_LIMIT = 300
 # What the VM may need beyond a program's limit: stacks, killing, leak checks.
 GRACE = 60
+# The test that looks at what scripts/fetch-samples.py fetched.
+REAL_FILES = "test_real_files"
 # A test that brings the kernel down costs a boot; do not go on forever.
 MAX_BOOTS = 4
 
@@ -145,10 +147,17 @@ def time_limit(path):
     return int(match[1]) if match else DEFAULT_LIMIT
 
 
+def add_samples(archive):
+    """The macOS programs of others, which take much room."""
+    for sample in sorted((vm.BUILD / "samples").glob("*")):
+        archive.add(f"samples/{sample.name}", sample, 0o755)
+
+
 def run_boot(paths, totals):
     """One boot with the given programs; returns those not run at its end."""
     limits = "".join(f"{pathlib.Path(path).name} {time_limit(path)}\n" for path in paths)
-    initramfs = vm.make_initramfs(paths, limits)
+    with_samples = any(pathlib.Path(path).name == REAL_FILES for path in paths)
+    initramfs = vm.make_initramfs(paths, limits, add_samples if with_samples else None)
     left = {pathlib.Path(path).name: path for path in paths}
     current = None
     done = False

@@ -75,6 +75,12 @@ $(MACHO)/tests/dynamic32: $(MACHO)/i386/tests/dynamic.o $(MACHO32_TOOLS)
 INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,probe32 probe32_fixed probe32_low dyld32 dynamic32)
 INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,probe probe_fixed dyld dynamic dynamic_fixed)
 
+# Where programs of others look for it
+INITRAMFS_EXTRA += $(B)/initramfs-extra/usr/lib/dyld
+$(B)/initramfs-extra/usr/lib/dyld: $(MACHO)/tests/dyld
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
 $(MACHO_TESTS)/%: $(MACHO)/tests/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@

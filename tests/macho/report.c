@@ -66,6 +66,20 @@ static void check_tail(const struct segment *segment, uintptr_t start)
 	}
 }
 
+/* All bytes of a segment in one number, as tests/vm/test_real_files.c makes it of the file. */
+static void report_sum(const struct segment *segment, uintptr_t start)
+{
+	const uint32_t *words = (const uint32_t *)start;
+	size_t i, count = ((segment->vmsize + 4095) & ~4095ul) / sizeof(*words);
+	uint32_t sum = 2166136261u;
+
+	if (!(segment->initprot & 1))
+		return;
+	for (i = 0; i < count; i++)
+		sum = (sum ^ words[i]) * 16777619u;
+	say("sum %s %x\n", segment->name, sum);
+}
+
 void report_image(const char *who, uintptr_t address)
 {
 	const struct mach_header *header = (const void *)address;
@@ -83,6 +97,7 @@ void report_image(const char *who, uintptr_t address)
 			    segment->vmsize, segment->initprot);
 			if (segment->filesize)
 				check_tail(segment, segment->vmaddr + slide);
+			report_sum(segment, segment->vmaddr + slide);
 		}
 		segment = (const void *)((const char *)segment + segment->cmdsize);
 	}
