@@ -85,7 +85,7 @@ def boot(script, each, profile=False):
         vm.fail(f"the VM {why} while it measures")
 
 
-INSTALL = "insmod /modules/ntsync.ko; insmod /modules/binder_linux.ko\n"
+INSTALL = "sleep 3\ninsmod /modules/ntsync.ko; insmod /modules/binder_linux.ko\n"
 
 
 def label(row, size, cpus):
