@@ -6,8 +6,8 @@
 //! speed: a thread that moves between choosing a shard and counting still counts once, because
 //! counting is atomic.
 
+use crate::linux::cpu;
 use kernel::{
-    cpu::CpuId,
     prelude::*,
     sync::atomic::{
         ordering::Relaxed,
@@ -24,25 +24,23 @@ struct Shard<const N: usize>([Atomic<u64>; N]);
 
 /// `N` counters.
 pub(crate) struct Counters<const N: usize> {
-    shards: KVec<Shard<N>>,
+    shards: KBox<[Shard<N>; SHARDS]>,
 }
 
 impl<const N: usize> Counters<N> {
     /// Makes counters that all stand at 0.
     pub(crate) fn new() -> Result<Self> {
-        let mut shards = KVec::with_capacity(SHARDS, GFP_KERNEL)?;
-        for _ in 0..SHARDS {
-            shards.push(Shard([const { Atomic::new(0) }; N]), GFP_KERNEL)?;
-        }
+        let shard = |_| Shard([const { Atomic::new(0) }; N]);
+        let shards = KBox::init(pin_init::init_array_from_fn(shard), GFP_KERNEL)?;
         Ok(Self { shards })
     }
 
     /// Counts one event at `index`; an index past the end is not counted.
     #[inline]
     pub(crate) fn count(&self, index: usize) {
-        // CAST: `u32` to `usize` loses nothing.
-        let shard = CpuId::current().as_u32() as usize % SHARDS;
-        if let Some(counter) = self.shards.get(shard).and_then(|s| s.0.get(index)) {
+        // CAST: `u32` to `usize` loses nothing. The index is in bounds, which the compiler sees.
+        let shard = &self.shards[cpu::current_hint() as usize % SHARDS];
+        if let Some(counter) = shard.0.get(index) {
             counter.add(1, Relaxed);
         }
     }

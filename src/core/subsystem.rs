@@ -117,12 +117,12 @@ impl<T: 'static> StateKey<T> {
     /// The state in `task`.
     #[inline]
     pub(crate) fn of_task<'a>(&self, task: &'a Task) -> Option<&'a T> {
-        task.state(self.position())?.as_any().downcast_ref()
+        task.state(self.position())
     }
 
     /// The state in `thread`.
     #[inline]
     pub(crate) fn of_thread<'a>(&self, thread: &'a super::Thread) -> Option<&'a T> {
-        thread.state(self.position())?.as_any().downcast_ref()
+        thread.state(self.position())
     }
 }

@@ -18,6 +18,7 @@ use super::{
     Thread, //
 };
 use crate::linux::{
+    held::Held,
     module::{
         module_ref,
         ModuleRef, //
@@ -80,7 +81,7 @@ pub(crate) struct Task {
     dyld_info: SpinLock<DyldInfo>,
     #[pin]
     pub(super) threads: ThreadTable<Thread>,
-    states: KVec<Option<Arc<dyn TaskState>>>,
+    states: KVec<Option<Held<dyn TaskState>>>,
     uid: Atomic<u32>,
     gid: Atomic<u32>,
     /// Whether the task is to suspend itself at start-up.
@@ -103,7 +104,9 @@ impl Task {
         let birth = Birth { parent };
         let mut states = KVec::with_capacity(mach.subsystems().len(), GFP_KERNEL_ACCOUNT)?;
         for subsystem in mach.subsystems() {
-            states.push(subsystem.new_task(&birth)?, GFP_KERNEL_ACCOUNT)?;
+            let state = subsystem.new_task(&birth)?;
+            let held = state.map(|state| Held::new(state, TaskState::as_any));
+            states.push(held, GFP_KERNEL_ACCOUNT)?;
         }
         let ids = parent.map_or(ClaimedIds { uid: 0, gid: 0 }, Task::claimed_ids);
         let suspended = parent.is_some_and(|parent| parent.starts_suspended.load(Relaxed));
@@ -194,8 +197,8 @@ impl Task {
 
     /// The state at `position`, see [`super::StateKey`].
     #[inline]
-    pub(super) fn state(&self, position: usize) -> Option<&dyn TaskState> {
-        self.states.get(position)?.as_deref()
+    pub(super) fn state<T: 'static>(&self, position: usize) -> Option<&T> {
+        self.states.get(position)?.as_ref()?.get()
     }
 
     /// The identity that the task claims.
@@ -259,7 +262,7 @@ impl Task {
         }
         self.threads.for_each(|thread| thread.end());
         for state in self.states.iter().rev().flatten() {
-            state.task_ended();
+            state.object().task_ended();
         }
         self.mach.count(event);
     }

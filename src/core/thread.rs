@@ -15,6 +15,7 @@ use super::{
     ThreadState, //
 };
 use crate::linux::{
+    held::Held,
     process,
     task_work::{
         TaskWork,
@@ -51,7 +52,7 @@ pub(crate) struct Thread {
     mach: Arc<super::Mach>,
     tid: u32,
     linux: ThreadRef,
-    states: KVec<Option<Arc<dyn ThreadState>>>,
+    states: KVec<Option<Held<dyn ThreadState>>>,
     ended: Atomic<bool>,
     /// What `set_thread_handles` said; reported by thread information calls.
     pub(crate) pthread_handle: Atomic<u64>,
@@ -73,7 +74,9 @@ impl Thread {
         let subsystems = mach.subsystems();
         let mut states = KVec::with_capacity(subsystems.len(), GFP_KERNEL_ACCOUNT)?;
         for subsystem in subsystems {
-            states.push(subsystem.new_thread(task)?, GFP_KERNEL_ACCOUNT)?;
+            let state = subsystem.new_thread(task)?;
+            let held = state.map(|state| Held::new(state, ThreadState::as_any));
+            states.push(held, GFP_KERNEL_ACCOUNT)?;
         }
         let thread = Arc::pin_init(
             pin_init!(Self {
@@ -144,8 +147,8 @@ impl Thread {
 
     /// The state at `position`, see [`super::StateKey`].
     #[inline]
-    pub(super) fn state(&self, position: usize) -> Option<&dyn ThreadState> {
-        self.states.get(position)?.as_deref()
+    pub(super) fn state<T: 'static>(&self, position: usize) -> Option<&T> {
+        self.states.get(position)?.as_ref()?.get()
     }
 
     /// Remembers the child that the thread just forked. Does not sleep.
@@ -167,7 +170,7 @@ impl Thread {
             return;
         }
         for state in self.states.iter().rev().flatten() {
-            state.thread_ended();
+            state.object().thread_ended();
         }
         drop(self.take_last_child());
         self.mach.count(Event::ThreadEnded);

@@ -10,6 +10,7 @@
 
 use kernel::{
     bindings,
+    prelude::*,
     sync::atomic::{
         atomic_load,
         ordering::Relaxed, //
@@ -34,6 +35,39 @@ pub(crate) fn has(feature: u32) -> bool {
 pub(crate) fn cache_line_size() -> u16 {
     // SAFETY: Written at boot only.
     unsafe { bindings::boot_cpu_data.x86_clflush_size }
+}
+
+/// The number of the processor that the caller is running on, or was a moment ago: a hint.
+///
+/// Like `CpuId::current`, but without the call into the kernel image that the crate's version
+/// makes.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn current_hint() -> u32 {
+    extern "C" {
+        #[link_name = "cpu_number"]
+        static CPU_NUMBER: c_int;
+    }
+
+    let number: u32;
+    // SAFETY: This reads the per-CPU variable that the kernel keeps for this purpose and exports
+    // (arch/x86/include/asm/smp.h).
+    unsafe {
+        core::arch::asm!(
+            "mov {number:e}, dword ptr gs:[rip + {variable}]",
+            number = out(reg) number,
+            variable = sym CPU_NUMBER,
+            options(nomem, preserves_flags, nostack),
+        )
+    };
+    number
+}
+
+/// As above.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn current_hint() -> u32 {
+    kernel::cpu::CpuId::current().as_u32()
 }
 
 /// Number of processors that are online now.

@@ -19,6 +19,7 @@ pub(crate) mod exec_file;
 pub(crate) mod fifo;
 pub(crate) mod files;
 pub(crate) mod global;
+pub(crate) mod held;
 pub(crate) mod machine;
 pub(crate) mod module;
 pub(crate) mod new_image;
