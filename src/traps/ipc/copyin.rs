@@ -15,7 +15,8 @@ use super::{
     },
     right::{
         received_as,
-        Right, //
+        Right,
+        SendOnceRight, //
     },
     set::PortSet,
     space::Space,
@@ -174,6 +175,9 @@ fn take_header(
     remote: Disposition,
     reply: Option<(PortName, Disposition)>,
 ) -> KernResult<TakenHeader> {
+    if let Some(taken) = take_usual(table, destination, remote, reply) {
+        return Ok(taken);
+    }
     // A dead destination is none; a reply port may be dead. A send-once right is taken as it is:
     // if its port has died the message goes nowhere, and that is a success.
     if remote != Disposition::MoveSendOnce {
@@ -209,6 +213,39 @@ fn take_header(
         let right = take_destination(table, destination, remote)?;
         let reply = table.copyin(reply, local).map_err(|_| SEND_INVALID_REPLY)?;
         Ok((right, Some(reply)))
+    }
+}
+
+/// Takes the rights of the header of a usual request, to a send right with a send-once right for
+/// the reply, or of a usual reply, with one look-up each. `None`, with nothing taken, for all other
+/// headers and whenever there is anything special about a name.
+#[inline]
+fn take_usual(
+    table: &mut Table,
+    destination: PortName,
+    remote: Disposition,
+    reply: Option<(PortName, Disposition)>,
+) -> Option<TakenHeader> {
+    let entry = table.peek(destination)?;
+    match (&entry.object, remote, reply) {
+        (Object::Send(right), Disposition::CopySend, reply) if right.port().is_alive() => {
+            let reply = match reply {
+                None => None,
+                Some((name, Disposition::MakeSendOnce)) => match &table.peek(name)?.object {
+                    Object::Receive(rights) => {
+                        Some(Right::SendOnce(SendOnceRight::make(rights.port())))
+                    }
+                    _ => return None,
+                },
+                Some(_) => return None,
+            };
+            Some((Right::Send(right.copy()), reply))
+        }
+        (Object::SendOnce(_), Disposition::MoveSendOnce, None) => match table.remove(destination) {
+            Some(Object::SendOnce(right)) => Some((Right::SendOnce(right), None)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

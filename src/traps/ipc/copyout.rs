@@ -102,7 +102,11 @@ pub(super) fn receive(
         minimal(message, address, u32::MAX, options)?;
         return Err(RCV_HEADER_ERROR.with_bits(MACH_MSG_IPC_SPACE));
     };
-    let missing = body_out::body(space, message);
+    let missing = if message.carried.is_empty() {
+        0
+    } else {
+        body_out::body(space, message)
+    };
     let bits = MsgBits::new(remote, local, None);
     let header = MachMsgHeader {
         bits: if message.complex {
@@ -118,21 +122,37 @@ pub(super) fn receive(
     };
     message.set_header(&header);
 
-    let size = trailer_size(options);
-    let trailer = trailer(message, size);
-    // CAST: at most 68.
-    let trailer = trailer.as_bytes().get(..size as usize).unwrap_or_default();
-    if user::write_bytes(address, message.append_trailer(trailer)).is_err() {
+    if write_with_trailer(message, address, options).is_err() {
         withdraw(space, remote_port, remote);
         body_out::withdraw_body(space, message);
         body_out::forget_body(message);
         return Err(RCV_INVALID_DATA);
     }
-    body_out::forget_body(message);
+    if !message.carried.is_empty() {
+        body_out::forget_body(message);
+    }
     match missing {
         0 => Ok(()),
         bits => Err(RCV_BODY_ERROR.with_bits(bits)),
     }
+}
+
+/// Writes the message and the trailer that `options` ask for.
+#[inline]
+fn write_with_trailer(
+    message: &mut Message,
+    address: UserAddr,
+    options: u32,
+) -> Result<(), user::Fault> {
+    let size = trailer_size(options);
+    // CAST: at most 68.
+    let bytes = if size as usize == mem::size_of::<MachMsgTrailer>() {
+        message.append_trailer(MachMsgTrailer { kind: 0, size }.as_bytes())
+    } else {
+        let trailer = trailer(message, size);
+        message.append_trailer(trailer.as_bytes().get(..size as usize).unwrap_or_default())
+    };
+    user::write_bytes(address, bytes)
 }
 
 /// Takes back what was entered in the space under `name` for a message that its owner never saw.

@@ -211,10 +211,17 @@ impl Message {
     }
 
     /// Makes room for `length` bytes in a message whose rights are gone.
+    #[inline]
     pub(super) fn reset(&mut self, length: usize) -> Result<(), AllocError> {
-        self.destination = HeaderRight::NONE;
-        self.reply = HeaderRight::NONE;
-        self.carried.clear();
+        // A message that waited in a thread's cache has no rights.
+        for place in [&mut self.destination, &mut self.reply] {
+            if !matches!(place.right, Right::Null) {
+                *place = HeaderRight::NONE;
+            }
+        }
+        if !self.carried.is_empty() {
+            self.carried.clear();
+        }
         self.searched = 0;
         self.complex = false;
         self.circular = false;
@@ -290,6 +297,7 @@ impl Message {
     }
 
     /// Appends `trailer`, which the room made by [`reset`](Self::reset) includes.
+    #[inline(always)] // The size is a constant in most calls.
     pub(super) fn append_trailer(&mut self, trailer: &[u8]) -> &[u8] {
         match &mut self.bytes {
             Bytes::Inline(bytes) => {

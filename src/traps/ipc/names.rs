@@ -42,22 +42,28 @@ use kernel::sync::Arc;
 impl Table {
     /// Turns a right whose port has died into a dead name. An open request about it gives the name
     /// one more user reference, which belongs to the notification.
+    #[inline]
     pub(super) fn refresh(&mut self, name: PortName) {
+        let died = match self.peek(name).map(|entry| &entry.object) {
+            Some(Object::Send(right)) => !right.port().is_alive(),
+            Some(Object::SendOnce(right)) => right.port().is_some_and(|port| !port.is_alive()),
+            _ => false,
+        };
+        if died {
+            self.bury(name);
+        }
+    }
+
+    /// Turns the right into a dead name.
+    #[cold]
+    fn bury(&mut self, name: PortName) {
         let subject = self.subject(name);
         let Some(entry) = self.lookup(name) else {
             return;
         };
-        let port = match &entry.object {
-            Object::Send(right) => right.port(),
-            Object::SendOnce(right) => match right.port() {
-                Some(port) => port,
-                None => return,
-            },
-            _ => return,
-        };
-        if port.is_alive() {
+        let Some(port) = entry.object.port() else {
             return;
-        }
+        };
         let request = entry.request.take();
         let open = |id| port.with(|state| state.requests.is_open(id, subject));
         if request.is_some_and(open) {

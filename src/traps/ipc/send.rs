@@ -99,11 +99,13 @@ pub(super) fn send(
     let Some(port) = message.destination.right.port().cloned() else {
         return Err(SEND_INVALID_DEST);
     };
-    if let Some(object) = port.kernel_object() {
-        let routines = &space.special.host().routines;
-        kobject::handle(context, routines, &*object, &port, message);
-        context.mach().count(Event::MessageSent);
-        return Ok(());
+    if port.is_kernel() {
+        if let Some(object) = port.kernel_object() {
+            let routines = &space.special.host().routines;
+            kobject::handle(context, routines, &*object, &port, message);
+            context.mach().count(Event::MessageSent);
+            return Ok(());
+        }
     }
     if message.circular {
         return Ok(());

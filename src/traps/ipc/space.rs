@@ -22,6 +22,7 @@ use super::{
     },
     special::SpecialPorts,
     table::{
+        Garbage,
         Growth,
         Object,
         Table, //
@@ -52,6 +53,10 @@ use kernel::{
         atomic::{
             ordering::Relaxed,
             Atomic, //
+        },
+        lock::{
+            spinlock::SpinLockBackend,
+            Guard, //
         },
         Arc,
         SpinLock, //
@@ -99,12 +104,12 @@ impl Space {
     /// Calls `f` with the table, with its lock held. `KERN_INVALID_TASK` when the space is dead.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Table) -> KernResult<R>) -> KernResult<R> {
-        let (result, garbage) = {
-            let mut guard = self.table.lock();
-            let table = (*guard).as_mut().ok_or(KernError::INVALID_TASK)?;
-            (f(table), table.take_garbage())
-        };
-        drop(garbage);
+        let mut guard = self.table.lock();
+        let table = (*guard).as_mut().ok_or(KernError::INVALID_TASK)?;
+        let result = f(table);
+        if table.has_garbage() {
+            Self::unlock_and_drop(guard);
+        }
         result
     }
 
@@ -123,15 +128,23 @@ impl Space {
                 let table = (*guard).as_mut().ok_or(KernError::INVALID_TASK)?;
                 if table.has_room(count) {
                     let result = f(table);
-                    let garbage = table.take_garbage();
-                    drop(guard);
-                    drop(garbage);
+                    if table.has_garbage() {
+                        Self::unlock_and_drop(guard);
+                    }
                     return result;
                 }
                 table.chunks().ok_or(KernError::NO_SPACE)?
             };
             self.grow(chunks)?;
         }
+    }
+
+    /// Unlocks the table and then drops what left it.
+    #[cold]
+    fn unlock_and_drop(mut guard: Guard<'_, Option<Table>, SpinLockBackend>) {
+        let garbage = (*guard).as_mut().and_then(Table::take_garbage);
+        drop(guard);
+        drop(garbage);
     }
 
     #[cold]
@@ -360,13 +373,10 @@ impl Space {
         if !right.port().is_some_and(|port| port.is_alive()) {
             return Ok(PortName::DEAD);
         }
-        let mut right = Some(right);
         self.with_room(1, |table| {
-            let object = Object::SendOnce(right.take().ok_or(KernError::FAILURE)?);
-            table.insert(object, 1).map_err(|object| {
-                if let Object::SendOnce(back) = object {
-                    right = Some(back);
-                }
+            let entered = table.insert(Object::SendOnce(right), 1);
+            entered.map_err(|object| {
+                table.discard(Garbage::Object(object));
                 KernError::NO_SPACE
             })
         })

@@ -227,6 +227,12 @@ impl Table {
         }
     }
 
+    /// Whether something is to be dropped when the table is unlocked.
+    #[inline]
+    pub(super) fn has_garbage(&self) -> bool {
+        self.has_garbage
+    }
+
     /// What is to be dropped, by whoever unlocks the table.
     #[inline]
     pub(super) fn take_garbage(&mut self) -> Option<GarbageBag> {
@@ -337,15 +343,19 @@ impl Table {
         (matches && !matches!(entry.object, Object::Free { .. })).then_some(entry)
     }
 
+    /// The entry that `name` denotes, only to be looked at.
+    #[inline]
+    pub(super) fn peek(&self, name: PortName) -> Option<&Entry> {
+        // CAST: `u32` to `usize` loses nothing.
+        let index = index_of(name) as usize;
+        let entry = self.entries.get(index / CHUNK)?.get(index % CHUNK)?;
+        let matches = u32::from(entry.generation) == name.0 & 0xff;
+        (matches && !matches!(entry.object, Object::Free { .. })).then_some(entry)
+    }
+
     fn push_free(&mut self, index: u32) {
         let next = self.free;
-        if let Some(Entry {
-            object: Object::Free { previous, .. },
-            ..
-        }) = self.entry(next)
-        {
-            *previous = index;
-        }
+        self.set_previous(next, index);
         if let Some(entry) = self.entry(index) {
             entry.object = Object::Free {
                 previous: NONE,
@@ -355,14 +365,21 @@ impl Table {
         self.free = index;
     }
 
-    fn unlink_free(&mut self, previous: u32, next: u32) {
+    /// Notes what stands before entry `index` in the list of free ones, if that is one.
+    #[inline]
+    fn set_previous(&mut self, index: u32, before: u32) {
         if let Some(Entry {
-            object: Object::Free { previous: p, .. },
+            object: Object::Free { previous, .. },
             ..
-        }) = self.entry(next)
+        }) = self.entry(index)
         {
-            *p = previous;
+            *previous = before;
         }
+    }
+
+    #[inline]
+    fn unlink_free(&mut self, previous: u32, next: u32) {
+        self.set_previous(next, previous);
         if previous == NONE {
             self.free = next;
         } else if let Some(Entry {
@@ -392,6 +409,7 @@ impl Table {
         self.insert_at(index_of(name), Some(name.0 as u8), object, urefs)
     }
 
+    #[inline]
     fn insert_at(
         &mut self,
         index: u32,
@@ -431,18 +449,17 @@ impl Table {
     #[inline]
     pub(super) fn remove(&mut self, name: PortName) -> Option<Object> {
         let index = index_of(name);
-        if self.lookup(name)?.request.is_some() {
-            let notify = self.cancel_request(name);
-            if notify.is_some() {
-                self.discard(Garbage::Deleted(Deleted { notify, name }));
-            }
+        let free = self.free;
+        let mut entry = self.lookup(name)?;
+        if entry.request.is_some() {
+            self.delete_request(name);
+            entry = self.lookup(name)?;
         }
-        let entry = self.lookup(name)?;
         let object = core::mem::replace(
             &mut entry.object,
             Object::Free {
                 previous: NONE,
-                next: NONE,
+                next: free,
             },
         );
         entry.generation = (entry.generation | GENERATION_BITS).wrapping_add(4);
@@ -451,8 +468,18 @@ impl Table {
             self.hash_remove(key(right.port()), index);
         }
         self.used = self.used.saturating_sub(1);
-        self.push_free(index);
+        self.free = index;
+        self.set_previous(free, index);
         Some(object)
+    }
+
+    /// The name with a request is deleted: whoever made the request is told.
+    #[cold]
+    fn delete_request(&mut self, name: PortName) {
+        let notify = self.cancel_request(name);
+        if notify.is_some() {
+            self.discard(Garbage::Deleted(Deleted { notify, name }));
+        }
     }
 
     /// Takes back the request about `name`, if there is one that is open.

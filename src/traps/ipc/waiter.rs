@@ -56,10 +56,8 @@ pub(super) struct Waiter {
     sleeper: Sleeper,
     outcome: Atomic<u32>,
     message: Slot<Node<Message>>,
-    /// The size of the largest message that the receiver has room for.
-    room: Atomic<u32>,
-    /// Whether a larger one is to stay queued.
-    keeps_large: Atomic<bool>,
+    /// What the receiver has room for, see [`Room::pack`].
+    room: Atomic<u64>,
     large_size: Atomic<u32>,
     large_port: Atomic<u32>,
 }
@@ -83,6 +81,21 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// Both in one word: the bytes below bit 32, which says whether a larger message is kept.
+    #[inline]
+    fn pack(self) -> u64 {
+        u64::from(self.bytes) | u64::from(self.keeps_large) << 32
+    }
+
+    #[inline]
+    fn unpack(word: u64) -> Self {
+        Self {
+            // CAST: The upper half is something else.
+            bytes: word as u32,
+            keeps_large: word >> 32 != 0,
+        }
+    }
+
     /// Whether a message of `size` bytes must stay where it is.
     #[inline]
     pub(super) fn refuses(self, size: u32) -> bool {
@@ -99,7 +112,6 @@ impl Waiter {
                 outcome: Atomic::new(PENDING),
                 message: Slot::new(),
                 room: Atomic::new(0),
-                keeps_large: Atomic::new(false),
                 large_size: Atomic::new(0),
                 large_port: Atomic::new(0),
             }),
@@ -110,8 +122,7 @@ impl Waiter {
     /// Begins a wait for a message. To be called by the waiter's own thread, before it queues it.
     #[inline]
     pub(super) fn begin_receive(&self, room: Room) {
-        self.room.store(room.bytes, Relaxed);
-        self.keeps_large.store(room.keeps_large, Relaxed);
+        self.room.store(room.pack(), Relaxed);
         self.outcome.store(PENDING, Relaxed);
     }
 
@@ -123,10 +134,7 @@ impl Waiter {
     /// What the waiting receiver has room for.
     #[inline]
     pub(super) fn room(&self) -> Room {
-        Room {
-            bytes: self.room.load(Relaxed),
-            keeps_large: self.keeps_large.load(Relaxed),
-        }
+        Room::unpack(self.room.load(Relaxed))
     }
 
     /// Ends the wait with `message`. The caller has taken the waiter out of its queue, and wakes
