@@ -659,6 +659,8 @@ TEST(send_possible_of_a_full_queue)
 	CHECK_NO_MESSAGE(notify);
 	CHECK_EQ(receive_id(port), 0);
 	CHECK_TAKE(notify, NOTIFY_SEND_POSSIBLE, port);
+	/* That was it: the name has no request any more. */
+	CHECK_HEX(type_of(port), MACH_PORT_TYPE_SEND | MACH_PORT_TYPE_RECEIVE);
 	CHECK_EQ(receive_id(port), 1);
 	CHECK_NO_MESSAGE(notify);
 }

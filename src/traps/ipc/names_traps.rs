@@ -293,11 +293,12 @@ pub(super) fn type_of(space: &Space, name: PortName) -> KernResult<u32> {
         PortName::DEAD => Ok(MACH_PORT_TYPE_DEAD_NAME),
         name => space.with(|table| {
             table.refresh(name);
-            let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
-            let request = match entry.request {
-                Some(_) => MACH_PORT_TYPE_DNREQUEST,
-                None => 0,
+            let request = if table.has_open_request(name) {
+                MACH_PORT_TYPE_DNREQUEST
+            } else {
+                0
             };
+            let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
             Ok(type_bits(&entry.object) | request)
         }),
     }

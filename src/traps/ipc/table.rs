@@ -493,6 +493,18 @@ impl Table {
             .with(|state| state.requests.cancel(id, subject))
     }
 
+    /// Whether there is a request about `name` that has not been fulfilled.
+    pub(super) fn has_open_request(&mut self, name: PortName) -> bool {
+        let subject = self.subject(name);
+        let Some(entry) = self.lookup(name) else {
+            return false;
+        };
+        match (entry.request, entry.object.port()) {
+            (Some(id), Some(port)) => port.with(|state| state.requests.is_open(id, subject)),
+            _ => false,
+        }
+    }
+
     /// Replaces what `name` denotes, and gives out what it had.
     pub(super) fn replace(&mut self, name: PortName, object: Object) -> Option<Object> {
         let index = index_of(name);
