@@ -71,10 +71,11 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
-const ROUTINES: [RoutineSet; 3] = [
+const ROUTINES: [RoutineSet; 4] = [
     traps::ipc::ROUTINES,
     traps::host::ROUTINES,
     traps::semaphore::ROUTINES,
+    traps::task::ROUTINES,
 ];
 const UNIQUE_ROUTINES: () = assert_unique_routines(&ROUTINES);
 

@@ -219,6 +219,18 @@ impl Task {
         }
     }
 
+    /// Sets the process that traces this one, or none. False if another one does already.
+    pub(crate) fn set_tracer(&self, tracer: Option<ProcessId>) -> bool {
+        let mut place = self.tracer.lock();
+        if tracer.is_some() && place.is_some() {
+            return false;
+        }
+        let previous = core::mem::replace(&mut *place, tracer);
+        drop(place);
+        drop(previous);
+        true
+    }
+
     /// The process that traces this one, as Mach debuggers do.
     pub(crate) fn tracer(&self) -> Option<ProcessId> {
         self.tracer.lock().clone()

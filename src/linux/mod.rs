@@ -33,5 +33,6 @@ pub(crate) mod slot;
 pub(crate) mod task_work;
 pub(crate) mod thread;
 pub(crate) mod thread_table;
+pub(crate) mod usage;
 pub(crate) mod usercopy;
 pub(crate) mod wait;

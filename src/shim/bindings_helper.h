@@ -6,5 +6,6 @@
 #include <linux/anon_inodes.h>
 #include <linux/binfmts.h>
 #include <linux/mman.h>
+#include <linux/sched/cputime.h>
 
 #include "shim.h"

@@ -198,6 +198,21 @@ void mach_shim_smp_rmb(void)
 	smp_rmb();
 }
 
+unsigned long mach_shim_get_mm_rss(struct mm_struct *mm)
+{
+	return get_mm_rss(mm);
+}
+
+unsigned long mach_shim_get_mm_hiwater_rss(struct mm_struct *mm)
+{
+	return get_mm_hiwater_rss(mm);
+}
+
+unsigned long mach_shim_get_mm_file_pages(struct mm_struct *mm)
+{
+	return get_mm_counter(mm, MM_FILEPAGES);
+}
+
 unsigned int mach_shim_nr_cpu_ids(void)
 {
 	return nr_cpu_ids;

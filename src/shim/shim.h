@@ -76,6 +76,11 @@ struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task);
 /* asm/barrier.h */
 void mach_shim_smp_rmb(void);
 
+/* linux/mm.h */
+unsigned long mach_shim_get_mm_rss(struct mm_struct *mm);
+unsigned long mach_shim_get_mm_hiwater_rss(struct mm_struct *mm);
+unsigned long mach_shim_get_mm_file_pages(struct mm_struct *mm);
+
 /* linux/cpumask.h, linux/topology.h */
 unsigned int mach_shim_nr_cpu_ids(void);
 unsigned int mach_shim_num_possible_cpus(void);

@@ -69,8 +69,10 @@ static const struct shape shapes[] = {
 	{ 3236, "mach_port_special_reply_port_reset_link", TASK, 0, 1 },
 	{ 3237, "mach_port_guard_with_flags", TASK, 0, 5 },
 	{ 3238, "mach_port_swap_guard", TASK, 0, 5 },
+	{ 3405, "task_info", TASK, 0, 2 },
 	{ 3409, "task_get_special_port", TASK, 0, 1 },
 	{ 3410, "task_set_special_port", TASK, 1, 1 },
+	{ 3612, "thread_info", THREAD, 0, 2 },
 	{ 3418, "semaphore_create", TASK, 0, 2 },
 	{ 3419, "semaphore_destroy", TASK, 1, 0 },
 };

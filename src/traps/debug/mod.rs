@@ -3,12 +3,17 @@
 //! Traps for debuggers and their targets (ABI traps §11). Of them, so far, who traces whom.
 
 use crate::{
-    abi::nr,
+    abi::{
+        args::SetTracerArgs,
+        nr, //
+    },
     core::{
         Context,
         Subsystem,
         TrapDescriptor, //
     },
+    linux::process::ProcessId,
+    traps::ipc::TaskPort,
 };
 use kernel::prelude::*;
 use mach_macros::{
@@ -17,7 +22,7 @@ use mach_macros::{
 };
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![get_tracer]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![get_tracer, set_tracer]];
 
 /// The subsystem.
 pub(crate) struct Debug;
@@ -41,4 +46,31 @@ fn get_tracer(context: &Context<'_>, pid: i32) -> Result<u32> {
         _ => context.mach().task_of_pid(pid).ok_or(ESRCH)?.tracer(),
     };
     Ok(tracer.map_or(0, |tracer| tracer.nr_in_current_ns()))
+}
+
+/// Sets the process that traces a task: that of process `target`, or the caller's for 0. A tracer
+/// of 0 or less clears it.
+///
+/// `ESRCH` if the target has no task or the tracer does not exist, `EPERM` if the target is traced
+/// already or the caller may not control it.
+#[trap(nr::SET_TRACER)]
+fn set_tracer(context: &Context<'_>, args: SetTracerArgs) -> Result {
+    let other = match args.target {
+        0 => None,
+        pid => Some(context.mach().task_of_pid(pid).ok_or(ESRCH)?),
+    };
+    let task = other.as_deref().unwrap_or(context.task());
+    TaskPort::of(task)
+        .ok_or(ESRCH)?
+        .controlled(context)
+        .map_err(|_| EPERM)?;
+    let tracer = match u32::try_from(args.tracer) {
+        Ok(0) | Err(_) => None,
+        Ok(pid) => Some(ProcessId::from_current_ns(pid).ok_or(ESRCH)?),
+    };
+    if task.set_tracer(tracer) {
+        Ok(())
+    } else {
+        Err(EPERM)
+    }
 }

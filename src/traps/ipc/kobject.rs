@@ -53,10 +53,23 @@ pub(crate) trait KernelObject: Send + Sync + 'static {
     /// The object, for those who want to know what a port is.
     fn as_any(&self) -> &dyn Any;
 
+    /// What this can be used as besides itself, where less is wanted.
+    fn lesser(&self) -> Option<&dyn Any> {
+        None
+    }
+
     /// The number of the kind of object, one of [`kind`].
     fn kind(&self) -> u32 {
         kind::UNKNOWN
     }
+}
+
+/// `object` as a `T`, if it is one or can be used as one.
+pub(crate) fn as_kind<T: 'static>(object: &dyn KernelObject) -> Option<&T> {
+    object
+        .as_any()
+        .downcast_ref()
+        .or_else(|| object.lesser()?.downcast_ref())
 }
 
 /// Kinds of objects (XNU osfmk/kern/ipc_kobject.h).

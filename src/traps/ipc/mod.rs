@@ -73,6 +73,7 @@ mod waiter;
 #[allow(unused_imports)]
 pub(crate) use self::{
     kobject::{
+        as_kind,
         kind,
         KernelObject,
         KernelPort, //
@@ -114,6 +115,10 @@ pub(crate) use self::{
         RoutineTable, //
     },
     special::{
+        control_right,
+        give,
+        name_right,
+        take_back,
         HostPort,
         TaskNamePort,
         TaskPort,

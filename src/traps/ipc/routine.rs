@@ -11,7 +11,10 @@
 //! Source of the behaviour: XNU osfmk/kern/ipc_kobject.c; ABI mig §1.
 
 use super::{
-    kobject::KernelObject,
+    kobject::{
+        as_kind,
+        KernelObject, //
+    },
     reply::Reply,
     request::Request,
     Port, //
@@ -112,7 +115,7 @@ impl<'a> Call<'a> {
 
     /// The object that is asked. `KERN_INVALID_ARGUMENT` if it is of another kind.
     pub(crate) fn target<T: KernelObject>(&self) -> RoutineResult<&'a T> {
-        let object = self.object.as_any().downcast_ref();
+        let object = as_kind(self.object);
         Ok(object.ok_or(KernError::INVALID_ARGUMENT)?)
     }
 }

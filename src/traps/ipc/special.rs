@@ -20,6 +20,7 @@ use super::{
     THREAD, //
 };
 use crate::{
+    abi::PortName,
     core::{
         Context,
         KernError,
@@ -47,6 +48,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
         Arc,
         SpinLock, //
     },
@@ -124,7 +129,8 @@ type Slots = [Option<SendRight>; Slot::COUNT];
 /// What a task port stands for: control over a task.
 #[pin_data]
 pub(crate) struct TaskPort {
-    process: ProcessId,
+    /// What it can be asked for as well: what anybody may know who can name the task.
+    name: TaskNamePort,
     host: Arc<Host>,
     #[pin]
     slots: SpinLock<Slots>,
@@ -138,6 +144,10 @@ impl KernelObject for TaskPort {
     fn kind(&self) -> u32 {
         kind::TASK
     }
+
+    fn lesser(&self) -> Option<&dyn Any> {
+        Some(&self.name)
+    }
 }
 
 impl TaskPort {
@@ -149,7 +159,11 @@ impl TaskPort {
         }
         Arc::pin_init(
             pin_init!(Self {
-                process: ProcessId::current(),
+                name: TaskNamePort {
+                    process: ProcessId::current(),
+                    // INVARIANT: 64 bits do not wrap, so no two tasks have the same identity.
+                    id: LAST_ID.fetch_add(1, Relaxed),
+                },
                 host: host.clone(),
                 slots <- new_spinlock!(slots, "TaskPort::slots"),
             }),
@@ -157,17 +171,14 @@ impl TaskPort {
         )
     }
 
-    /// The process that the task is or was for. It may have another task by now.
-    pub(crate) fn process(&self) -> &ProcessId {
-        &self.process
+    /// What anybody may know who can name the task.
+    pub(crate) fn name(&self) -> &TaskNamePort {
+        &self.name
     }
 
-    /// The task, while it lives. `KERN_INVALID_TASK` when it has ended, be it that its process has
-    /// loaded another image: that has a task, and a port, of its own.
+    /// The task, while it lives. `KERN_INVALID_TASK` when it has ended.
     pub(crate) fn task(&self, mach: &Mach) -> KernResult<Arc<Task>> {
-        mach.task_of(&self.process)
-            .filter(|task| TaskPort::of(task).is_some_and(|object| ptr::eq(object, self)))
-            .ok_or(KernError::INVALID_TASK)
+        self.name.task(mach)
     }
 
     /// The task, if `caller` may control it: it is the caller itself, or one that it might trace.
@@ -191,7 +202,7 @@ impl TaskPort {
     }
 
     fn mm_of(&self, task: &Task) -> KernResult<ARef<MmWithUser>> {
-        let mm = access::controlled_mm(&self.process).map_err(|error| match error {
+        let mm = access::controlled_mm(self.name.process()).map_err(|error| match error {
             EPERM => KernError::NO_ACCESS,
             EINTR => KernError::ABORTED,
             _ => KernError::INVALID_TASK,
@@ -235,10 +246,16 @@ impl TaskPort {
     }
 }
 
+/// The last identity of a task that was given out.
+static LAST_ID: Atomic<u64> = Atomic::new(0);
+
 /// What a task's name port stands for: a task that can be told from others, and asked for what is
 /// public, but not controlled.
+#[derive(Clone)]
 pub(crate) struct TaskNamePort {
     process: ProcessId,
+    /// Tells the task from others of the same process.
+    id: u64,
 }
 
 impl KernelObject for TaskNamePort {
@@ -252,9 +269,41 @@ impl KernelObject for TaskNamePort {
 }
 
 impl TaskNamePort {
-    /// The process that the task is or was for.
+    /// The process that the task is or was for. It may have another task by now.
     pub(crate) fn process(&self) -> &ProcessId {
         &self.process
+    }
+
+    /// The task, while it lives. `KERN_INVALID_TASK` when it has ended, be it that its process has
+    /// loaded another image: that has a task, and a port, of its own.
+    pub(crate) fn task(&self, mach: &Mach) -> KernResult<Arc<Task>> {
+        mach.task_of(&self.process)
+            .filter(|task| TaskPort::of(task).is_some_and(|object| object.name.id == self.id))
+            .ok_or(KernError::INVALID_TASK)
+    }
+}
+
+/// The port by which `task` is controlled.
+pub(crate) fn control_right(task: &Task) -> Option<SendRight> {
+    Some(SPACE.of_task(task)?.special.task_self.send_right())
+}
+
+/// The port by which `task` is named.
+pub(crate) fn name_right(task: &Task) -> Option<SendRight> {
+    Some(SPACE.of_task(task)?.special.name.send_right())
+}
+
+/// Gives `right` to the caller, and returns its name.
+pub(crate) fn give(caller: &Context<'_>, right: SendRight) -> KernResult<PortName> {
+    let space = SPACE.of_task(caller.task()).ok_or(KernError::FAILURE)?;
+    space.insert_send(right)
+}
+
+/// Takes back one reference of what [`give`] gave the caller, who was not told of it.
+pub(crate) fn take_back(caller: &Context<'_>, name: PortName) {
+    if let Some(space) = SPACE.of_task(caller.task()) {
+        // Another thread may have dropped it already.
+        let _ = space.with(|table| table.deallocate(name));
     }
 }
 
@@ -270,9 +319,7 @@ impl SpecialPorts {
     /// `ENOMEM`.
     pub(super) fn new(host: &Arc<Host>, parent: Option<&Self>) -> Result<Self> {
         let object = TaskPort::new(host, parent.map(|parent| &*parent.object))?;
-        let name = TaskNamePort {
-            process: object.process.clone(),
-        };
+        let name = object.name.clone();
         let task_self = KernelPort::new(object.clone())?;
         Ok(Self {
             name: KernelPort::new(Arc::new(name, GFP_KERNEL_ACCOUNT)?)
@@ -348,6 +395,21 @@ impl ThreadPort {
                 ipc.is_some_and(|ipc| ipc.port.stands_for(self))
             })
             .ok_or(KernError::TERMINATED)
+    }
+
+    /// Whether `caller` may control the thread: it is of the same process, or of one that the
+    /// caller might trace. `KERN_NO_ACCESS` if not, `KERN_TERMINATED` when the process is gone.
+    pub(crate) fn check_control(&self) -> KernResult {
+        if self.process.is_current() {
+            return Ok(());
+        }
+        access::controlled_mm(&self.process)
+            .map(drop)
+            .map_err(|error| match error {
+                EPERM => KernError::NO_ACCESS,
+                EINTR => KernError::ABORTED,
+                _ => KernError::TERMINATED,
+            })
     }
 
     /// The thread's number in the first pid namespace.

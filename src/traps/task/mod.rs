@@ -3,7 +3,13 @@
 //! Traps about the life and identity of tasks and threads (ABI traps §3).
 
 mod image;
+mod info;
+mod lookup;
 
+use super::ipc::{
+    RoutineDescriptor,
+    RoutineSet, //
+};
 use crate::{
     abi::{
         args::UidGid,
@@ -27,15 +33,23 @@ use mach_macros::{
 };
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![
-    thread_death_announce,
-    fork_wait_for_child,
-    started_suspended,
-    getuidgid,
-    setuidgid,
-    image::set_dyld_info,
-    image::stop_after_exec,
-]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
+    lookup::TRAPS,
+    traps![
+        thread_death_announce,
+        fork_wait_for_child,
+        started_suspended,
+        getuidgid,
+        setuidgid,
+        image::set_dyld_info,
+        image::stop_after_exec,
+    ],
+];
+
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [info::ROUTINES];
+
+/// The routines of this subsystem.
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);
 
 /// The subsystem.
 pub(crate) struct TaskTraps;

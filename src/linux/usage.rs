@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What processes and threads use and do: memory, processor time, state.
+//!
+//! Serves information calls. Threads are named by their process and their number in the first pid
+//! namespace; a number that a thread of another process has by now names nothing. May sleep where
+//! it says so; takes no lock of the module.
+//!
+//! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
+//! [`include/linux/sched/cputime.h`](srctree/include/linux/sched/cputime.h)
+
+use core::{
+    mem::offset_of,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    bindings,
+    mm::MmWithUser,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            atomic_load,
+            ordering::Relaxed, //
+        },
+        rcu, //
+    },
+};
+
+use super::{
+    bindings as shim,
+    process::ProcessId, //
+};
+
+/// The memory of an address space, in bytes.
+pub(crate) struct Memory {
+    pub(crate) mapped: u64,
+    pub(crate) resident: u64,
+    pub(crate) resident_peak: u64,
+    /// Of what is resident, what belongs to files.
+    pub(crate) of_files: u64,
+    /// The number of mappings.
+    pub(crate) mappings: u32,
+    /// The highest address that there can be.
+    pub(crate) end: u64,
+}
+
+/// Processor time, in nanoseconds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Times {
+    pub(crate) user: u64,
+    pub(crate) system: u64,
+}
+
+impl Times {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            user: self.user.wrapping_add(other.user),
+            system: self.system.wrapping_add(other.system),
+        }
+    }
+}
+
+/// What a thread is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Running,
+    Sleeping,
+    /// In a sleep that signals do not end.
+    Waiting,
+    Stopped,
+}
+
+/// The address space of `process`, for looking at its size; `None` if it has none. No permission
+/// is checked. Letting go of the result may sleep.
+pub(crate) fn mm_of(process: &ProcessId) -> Option<ARef<MmWithUser>> {
+    let _rcu = rcu::read_lock();
+    let leader = leader(process)?;
+    // SAFETY: RCU keeps the task. The reference that this counts is taken over below.
+    let mm = NonNull::new(unsafe { bindings::get_task_mm(leader.as_ptr()) })?;
+    // SAFETY: As above; the layout of `MmWithUser` is that of the structure.
+    Some(unsafe { ARef::from_raw(mm.cast::<MmWithUser>()) })
+}
+
+/// The sizes of an address space.
+pub(crate) fn memory(mm: &MmWithUser) -> Memory {
+    let raw = mm.as_raw();
+    // SAFETY: The address space is valid. The fields may be changing, hence the atomic accesses.
+    let (mapped, mappings, end, resident, peak, files) = unsafe {
+        (
+            atomic_load(ptr::addr_of_mut!((*raw).__bindgen_anon_1.total_vm), Relaxed),
+            atomic_load(
+                ptr::addr_of_mut!((*raw).__bindgen_anon_1.map_count),
+                Relaxed,
+            ),
+            (*raw).__bindgen_anon_1.task_size,
+            shim::mach_shim_get_mm_rss(raw),
+            shim::mach_shim_get_mm_hiwater_rss(raw),
+            shim::mach_shim_get_mm_file_pages(raw),
+        )
+    };
+    // CAST: `usize` has 64 bits at most.
+    let bytes = |pages: c_ulong| pages.saturating_mul(PAGE_SIZE) as u64;
+    Memory {
+        mapped: bytes(mapped),
+        resident: bytes(resident),
+        resident_peak: bytes(peak),
+        of_files: bytes(files),
+        mappings: u32::try_from(mappings).unwrap_or(0),
+        // CAST: As above.
+        end: end as u64,
+    }
+}
+
+/// The leader of `process`, or `None` when it has been reaped. The RCU read lock must be held for
+/// as long as the result is used.
+fn leader(process: &ProcessId) -> Option<NonNull<bindings::task_struct>> {
+    // SAFETY: The pid is valid.
+    NonNull::new(unsafe {
+        bindings::pid_task(process.as_ptr(), bindings::pid_type_PIDTYPE_TGID) //
+    })
+}
+
+/// The processor time of `process`: of its threads, and of those that have ended.
+pub(crate) fn process_times(process: &ProcessId) -> Option<(Times, Times)> {
+    let _rcu = rcu::read_lock();
+    let leader = leader(process)?;
+    // SAFETY: RCU keeps the leader and the threads, whose list is an RCU list that ends where it
+    // begins, in the `signal` that the leader keeps.
+    unsafe {
+        let signal = (*leader.as_ptr()).signal;
+        let head = ptr::addr_of_mut!((*signal).thread_head);
+        let ended = Times {
+            user: (*signal).utime,
+            system: (*signal).stime,
+        };
+        let mut living = Times::default();
+        let mut node = next(head);
+        while node != head {
+            let task = node
+                .byte_sub(offset_of!(bindings::task_struct, thread_node))
+                .cast::<bindings::task_struct>();
+            living = living.plus(times_of(task));
+            node = next(node);
+        }
+        Some((living, ended))
+    }
+}
+
+/// # Safety
+///
+/// `node` must be in an RCU list, with the lock held.
+unsafe fn next(node: *mut bindings::list_head) -> *mut bindings::list_head {
+    // SAFETY: The caller's promise. Entries are taken out at any time, hence the atomic access.
+    unsafe { atomic_load(ptr::addr_of_mut!((*node).next), Relaxed) }
+}
+
+/// # Safety
+///
+/// `task` must be valid.
+unsafe fn times_of(task: *mut bindings::task_struct) -> Times {
+    let mut times = Times::default();
+    // SAFETY: The caller's promise; the places are valid for writing.
+    unsafe { shim::task_cputime_adjusted(task, &mut times.user, &mut times.system) };
+    times
+}
+
+/// Calls `look` with the thread `tid` of `process`, if it is there.
+fn with_thread<R>(
+    process: &ProcessId,
+    tid: u32,
+    look: impl FnOnce(*mut bindings::pid, *mut bindings::task_struct) -> R,
+) -> Option<R> {
+    let number = c_int::try_from(tid).ok()?;
+    let _rcu = rcu::read_lock();
+    // SAFETY: RCU keeps the pid, the task and its `signal`.
+    unsafe {
+        let pid = bindings::find_pid_ns(number, ptr::addr_of_mut!(bindings::init_pid_ns));
+        let task = bindings::pid_task(pid, bindings::pid_type_PIDTYPE_PID);
+        if task.is_null() {
+            return None;
+        }
+        let group = (*(*task).signal).pids[bindings::pid_type_PIDTYPE_TGID as usize];
+        ptr::eq(group, process.as_ptr()).then(|| look(pid, task))
+    }
+}
+
+/// The number of a thread in the pid namespace of the current process; `None` if the thread is
+/// gone or has no number there.
+pub(crate) fn thread_nr_in_current_ns(process: &ProcessId, tid: u32) -> Option<u32> {
+    let number = with_thread(process, tid, |pid, _| {
+        // SAFETY: `with_thread` gives a valid pid.
+        unsafe { bindings::pid_vnr(pid) }
+    })?;
+    u32::try_from(number).ok().filter(|number| *number != 0)
+}
+
+/// The processor time of a thread, and what it is doing.
+pub(crate) fn thread(process: &ProcessId, tid: u32) -> Option<(Times, State)> {
+    with_thread(process, tid, |_, task| {
+        // SAFETY: `with_thread` gives a valid task.
+        unsafe { (times_of(task), state_of(task)) }
+    })
+}
+
+/// # Safety
+///
+/// `task` must be valid.
+unsafe fn state_of(task: *mut bindings::task_struct) -> State {
+    // SAFETY: The caller's promise; the state changes at any time, hence the atomic access.
+    let state = unsafe { raw_state(task) };
+    let has = |flags: u32| state & flags != 0;
+    if has(bindings::TASK_INTERRUPTIBLE) {
+        State::Sleeping
+    } else if has(bindings::TASK_UNINTERRUPTIBLE) {
+        State::Waiting
+    } else if has(bindings::__TASK_STOPPED | bindings::__TASK_TRACED) {
+        State::Stopped
+    } else {
+        State::Running
+    }
+}
+
+/// # Safety
+///
+/// `task` must be valid.
+unsafe fn raw_state(task: *mut bindings::task_struct) -> u32 {
+    // SAFETY: The caller's promise.
+    unsafe { atomic_load(ptr::addr_of_mut!((*task).__state), Relaxed) }
+}
+
+/// The scheduler's own word for what the first thread of `process` is doing.
+pub(crate) fn process_state(process: &ProcessId) -> Option<u32> {
+    let _rcu = rcu::read_lock();
+    let leader = leader(process)?;
+    // SAFETY: RCU keeps the task.
+    Some(unsafe { raw_state(leader.as_ptr()) })
+}

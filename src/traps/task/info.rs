@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Routines that tell about tasks and threads (ABI mig §3.6; XNU osfmk/kern/task.c, thread_act.c).
+//!
+//! What Linux does not count is 0, as the interface has no way to leave a field out.
+
+use crate::{
+    core::{
+        KernError,
+        KernResult, //
+    },
+    linux::{
+        machine,
+        usage::{
+            self,
+            State,
+            Times, //
+        },
+    },
+    traps::ipc::{
+        Call,
+        RoutineDescriptor,
+        RoutineResult,
+        TaskNamePort,
+        TaskPort,
+        ThreadPort,
+        Words, //
+    },
+};
+use core::mem::size_of;
+use kernel::sync::atomic::ordering::Relaxed;
+use mach_macros::{
+    routine,
+    routines, //
+};
+use zerocopy::{
+    FromZeros,
+    Immutable,
+    IntoBytes, //
+};
+use zerocopy_derive::{
+    FromZeros,
+    Immutable,
+    IntoBytes, //
+};
+
+/// The routines of this file.
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_info, thread_info];
+
+/// Words that the routines may answer with.
+const MAX: usize = 90;
+
+mod task_flavor {
+    pub(super) const BASIC_32: i32 = 4;
+    pub(super) const BASIC_64: i32 = 5;
+    pub(super) const THREAD_TIMES: i32 = 3;
+    pub(super) const DYLD: i32 = 17;
+    pub(super) const MACH_BASIC: i32 = 20;
+    pub(super) const VM: i32 = 22;
+}
+
+mod thread_flavor {
+    pub(super) const BASIC: i32 = 3;
+    pub(super) const IDENTIFIER: i32 = 4;
+}
+
+/// `time_value_t`
+#[derive(Clone, Copy, FromZeros, IntoBytes, Immutable)]
+#[repr(C)]
+struct TimeValue {
+    seconds: u32,
+    microseconds: u32,
+}
+
+impl From<u64> for TimeValue {
+    fn from(nanoseconds: u64) -> Self {
+        Self {
+            // CAST: the seconds have 32 bits in this interface; the rest is below 2^20.
+            seconds: (nanoseconds / 1_000_000_000) as u32,
+            microseconds: (nanoseconds / 1000 % 1_000_000) as u32,
+        }
+    }
+}
+
+/// `task_basic_info_32`
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct TaskBasic32 {
+    suspend_count: u32,
+    virtual_size: u32,
+    resident_size: u32,
+    user_time: TimeValue,
+    system_time: TimeValue,
+    policy: u32,
+}
+
+/// `task_basic_info_64`
+#[derive(IntoBytes, Immutable)]
+#[repr(C, packed(4))]
+struct TaskBasic64 {
+    suspend_count: u32,
+    virtual_size: u64,
+    resident_size: u64,
+    user_time: TimeValue,
+    system_time: TimeValue,
+    policy: u32,
+}
+
+/// `mach_task_basic_info`
+#[derive(IntoBytes, Immutable)]
+#[repr(C, packed(4))]
+struct MachTaskBasic {
+    virtual_size: u64,
+    resident_size: u64,
+    resident_size_max: u64,
+    user_time: TimeValue,
+    system_time: TimeValue,
+    policy: u32,
+    suspend_count: u32,
+}
+
+/// `task_thread_times_info`
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct ThreadTimes {
+    user_time: TimeValue,
+    system_time: TimeValue,
+}
+
+/// `task_dyld_info`
+#[derive(IntoBytes, Immutable)]
+#[repr(C, packed(4))]
+struct DyldInfo {
+    address: u64,
+    size: u64,
+    /// 0 for addresses of 32 bits, 1 for 64.
+    format: u32,
+}
+
+/// `task_vm_info`
+#[derive(FromZeros, IntoBytes, Immutable)]
+#[repr(C, packed(4))]
+struct VmInfo {
+    virtual_size: u64,
+    region_count: u32,
+    page_size: u32,
+    resident_size: u64,
+    resident_size_peak: u64,
+    device: [u64; 2],
+    internal: u64,
+    internal_peak: u64,
+    external: u64,
+    external_peak: u64,
+    reusable: [u64; 2],
+    purgeable: [u64; 3],
+    compressed: [u64; 3],
+    phys_footprint: u64,
+    min_address: u64,
+    max_address: u64,
+}
+
+/// `thread_basic_info`
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct ThreadBasic {
+    user_time: TimeValue,
+    system_time: TimeValue,
+    cpu_usage: u32,
+    policy: u32,
+    run_state: u32,
+    flags: u32,
+    suspend_count: u32,
+    sleep_time: u32,
+}
+
+/// `thread_identifier_info`
+#[derive(IntoBytes, Immutable)]
+#[repr(C, packed(4))]
+struct ThreadIdentifier {
+    id: u64,
+    handle: u64,
+    dispatch_queue: u64,
+}
+
+/// All of `value` if there is room for it, `KERN_INVALID_ARGUMENT` if not.
+fn whole<T: IntoBytes + Immutable>(value: &T, room: u32) -> RoutineResult<Words<MAX>> {
+    // CAST: `u32` to `usize` loses nothing.
+    if (room as usize) < size_of::<T>() / 4 {
+        return Err(KernError::INVALID_ARGUMENT.into());
+    }
+    Words::of(value)
+}
+
+/// What fits 32 bits of it.
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The sizes of the task's memory, and the times of its living threads and of those that ended.
+fn use_of(task: &TaskNamePort) -> KernResult<(usage::Memory, Times, Times)> {
+    let mm = usage::mm_of(task.process()).ok_or(KernError::FAILURE)?;
+    let (living, ended) = usage::process_times(task.process()).ok_or(KernError::FAILURE)?;
+    Ok((usage::memory(&mm), living, ended))
+}
+
+/// Tells of a task what `flavor` says. Sizes and times are public, as `ps` has them, and are told
+/// by the name port as well; the rest needs control over the task.
+///
+/// `KERN_INVALID_ARGUMENT` without room for all of it, `KERN_NO_ACCESS`, `KERN_FAILURE` for other
+/// kinds and when the task has ended.
+#[routine(3405)]
+fn task_info(
+    call: &Call<'_>,
+    task: &TaskNamePort,
+    flavor: i32,
+    room: u32,
+) -> RoutineResult<Words<MAX>> {
+    let context = call.context();
+    let living_task = task.task(context.mach()).map_err(|_| KernError::FAILURE)?;
+    let controlled = || -> RoutineResult {
+        let port: &TaskPort = call.target().map_err(|_| KernError::FAILURE)?;
+        Ok(port.controlled(context).map(drop)?)
+    };
+    match flavor {
+        task_flavor::BASIC_32 => {
+            let (memory, _, times) = use_of(task)?;
+            whole(
+                &TaskBasic32 {
+                    suspend_count: 0,
+                    virtual_size: narrow(memory.mapped),
+                    resident_size: narrow(memory.resident),
+                    user_time: times.user.into(),
+                    system_time: times.system.into(),
+                    policy: 0,
+                },
+                room,
+            )
+        }
+        task_flavor::BASIC_64 => {
+            let (memory, _, times) = use_of(task)?;
+            whole(
+                &TaskBasic64 {
+                    suspend_count: 0,
+                    virtual_size: memory.mapped,
+                    resident_size: memory.resident,
+                    user_time: times.user.into(),
+                    system_time: times.system.into(),
+                    policy: 0,
+                },
+                room,
+            )
+        }
+        task_flavor::MACH_BASIC => {
+            let (memory, _, times) = use_of(task)?;
+            whole(
+                &MachTaskBasic {
+                    virtual_size: memory.mapped,
+                    resident_size: memory.resident,
+                    resident_size_max: memory.resident_peak,
+                    user_time: times.user.into(),
+                    system_time: times.system.into(),
+                    policy: 0,
+                    suspend_count: 0,
+                },
+                room,
+            )
+        }
+        task_flavor::THREAD_TIMES => {
+            let (_, times, _) = use_of(task)?;
+            whole(
+                &ThreadTimes {
+                    user_time: times.user.into(),
+                    system_time: times.system.into(),
+                },
+                room,
+            )
+        }
+        task_flavor::DYLD => {
+            /// Callers of old do not ask for the format.
+            const OLD_WORDS: u32 = 4;
+
+            controlled()?;
+            let info = living_task.dyld_info();
+            let all = DyldInfo {
+                address: info.address,
+                size: info.size,
+                format: u32::from(!living_task.is_32bit()),
+            };
+            if room == OLD_WORDS {
+                // CAST: as above.
+                return Ok(Words::of(&all)?.first(OLD_WORDS as usize));
+            }
+            whole(&all, room)
+        }
+        task_flavor::VM => {
+            controlled()?;
+            vm_info(task, room)
+        }
+        _ => Err(KernError::FAILURE.into()),
+    }
+}
+
+fn vm_info(task: &TaskNamePort, room: u32) -> RoutineResult<Words<MAX>> {
+    /// What the first clients knew of the structure.
+    const LEAST_WORDS: u32 = 32;
+
+    if room < LEAST_WORDS {
+        return Err(KernError::INVALID_ARGUMENT.into());
+    }
+    let (memory, ..) = use_of(task)?;
+    let internal = memory.resident.saturating_sub(memory.of_files);
+    let info = VmInfo {
+        virtual_size: memory.mapped,
+        region_count: memory.mappings,
+        page_size: machine::PAGE_BYTES,
+        resident_size: memory.resident,
+        resident_size_peak: memory.resident_peak,
+        internal,
+        internal_peak: internal,
+        external: memory.of_files,
+        external_peak: memory.of_files,
+        phys_footprint: internal,
+        max_address: memory.end,
+        ..FromZeros::new_zeroed()
+    };
+    // CAST: `u32` to `usize` loses nothing.
+    Ok(Words::of(&info)?.first(room as usize))
+}
+
+/// Tells of a thread what `flavor` says. `KERN_INVALID_ARGUMENT` for other kinds and without room
+/// for all of it, `KERN_NO_ACCESS`, `KERN_FAILURE` when the thread has ended.
+#[routine(3612)]
+fn thread_info(
+    call: &Call<'_>,
+    thread: &ThreadPort,
+    flavor: i32,
+    room: u32,
+) -> RoutineResult<Words<MAX>> {
+    const RUNNING: u32 = 1;
+    const STOPPED: u32 = 2;
+    const WAITING: u32 = 3;
+    const UNINTERRUPTIBLE: u32 = 4;
+
+    thread.check_control()?;
+    let (process, tid) = (thread.process(), thread.tid());
+    let (times, state) = usage::thread(process, tid).ok_or(KernError::FAILURE)?;
+    match flavor {
+        thread_flavor::BASIC => whole(
+            &ThreadBasic {
+                user_time: times.user.into(),
+                system_time: times.system.into(),
+                cpu_usage: 0,
+                policy: 0,
+                run_state: match state {
+                    State::Running => RUNNING,
+                    State::Sleeping => WAITING,
+                    State::Waiting => UNINTERRUPTIBLE,
+                    State::Stopped => STOPPED,
+                },
+                flags: 0,
+                suspend_count: 0,
+                sleep_time: 0,
+            },
+            room,
+        ),
+        thread_flavor::IDENTIFIER => {
+            let own = thread
+                .thread(call.context().mach())
+                .map_err(|_| KernError::FAILURE)?;
+            let id = usage::thread_nr_in_current_ns(process, tid).unwrap_or(0);
+            whole(
+                &ThreadIdentifier {
+                    id: u64::from(id),
+                    handle: own.pthread_handle.load(Relaxed),
+                    dispatch_queue: own.dispatch_queue.load(Relaxed),
+                },
+                room,
+            )
+        }
+        _ => Err(KernError::INVALID_ARGUMENT.into()),
+    }
+}
+
+const _: () = {
+    assert!(size_of::<TaskBasic32>() == 4 * 8);
+    assert!(size_of::<TaskBasic64>() == 4 * 10);
+    assert!(size_of::<MachTaskBasic>() == 4 * 12);
+    assert!(size_of::<ThreadTimes>() == 4 * 4);
+    assert!(size_of::<DyldInfo>() == 4 * 5);
+    assert!(size_of::<VmInfo>() == 4 * 42);
+    assert!(size_of::<ThreadBasic>() == 4 * 10);
+    assert!(size_of::<ThreadIdentifier>() == 4 * 6);
+};
