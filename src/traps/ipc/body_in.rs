@@ -17,7 +17,8 @@ use super::{
     message::{
         Carried,
         Item,
-        Message, //
+        Message,
+        PortArray, //
     },
     ool::{
         self,
@@ -27,7 +28,9 @@ use super::{
         received_as,
         Right, //
     },
+    set::PortSet,
     space::Space,
+    table::Object,
     transit, //
 };
 use crate::{
@@ -37,21 +40,33 @@ use crate::{
             DescriptorHead,
             DescriptorType,
             Disposition,
+            GuardedPortDescriptor64,
             MachMsgBody,
             OolDescriptor64,
+            OolPortsDescriptor64,
             PortDescriptor,
             COMPLEX_MIN_SIZE,
-            HEADER_SIZE, //
+            HEADER_SIZE,
+            MACH_MSG_GUARD_FLAGS_MASK,
+            MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND, //
         },
-        PortName,
+        PortName, //
     },
-    core::KernResult,
+    core::{
+        user,
+        KernError,
+        KernResult, //
+    },
 };
 use core::mem::size_of;
 use kernel::prelude::*;
+use zerocopy::IntoBytes;
 
 /// Most bytes that the physical copies of a message may have (XNU `ipc_kmsg_max_vm_space`).
 const PHYSICAL_MAX: u64 = 7 << 20;
+
+/// Most rights in one array, as many as XNU has room for.
+const ARRAY_MAX: u32 = 917_504;
 
 /// So many rights are too many for the body of a message.
 const RIGHTS_LIMIT: u32 = 16383;
@@ -60,6 +75,8 @@ const RIGHTS_LIMIT: u32 = 16383;
 enum Descriptor {
     Port(PortDescriptor),
     Ool(OolDescriptor64),
+    OolPorts(OolPortsDescriptor64),
+    GuardedPort(GuardedPortDescriptor64),
 }
 
 impl Descriptor {
@@ -73,10 +90,8 @@ impl Descriptor {
             DescriptorType::Ool | DescriptorType::OolVolatile => {
                 message.read_at(offset).map(Self::Ool)
             }
-            // Not built yet.
-            DescriptorType::OolPorts | DescriptorType::GuardedPort => {
-                return Err(SEND_INVALID_TYPE)
-            }
+            DescriptorType::OolPorts => message.read_at(offset).map(Self::OolPorts),
+            DescriptorType::GuardedPort => message.read_at(offset).map(Self::GuardedPort),
         }
         .ok_or(SEND_MSG_TOO_SMALL)
     }
@@ -86,6 +101,8 @@ impl Descriptor {
         offset.saturating_add(match self {
             Self::Port(_) => size_of::<PortDescriptor>(),
             Self::Ool(_) => size_of::<OolDescriptor64>(),
+            Self::OolPorts(_) => size_of::<OolPortsDescriptor64>(),
+            Self::GuardedPort(_) => size_of::<GuardedPortDescriptor64>(),
         })
     }
 }
@@ -143,6 +160,20 @@ fn check(message: &mut Message, count: u32) -> KernResult<bool> {
     for_each(message, count, |_, _, descriptor| {
         match descriptor {
             Descriptor::Port(_) => rights = rights.saturating_add(1),
+            Descriptor::GuardedPort(port) => {
+                rights = rights.saturating_add(1);
+                let moves = Disposition::try_from(port.disposition) == Ok(Disposition::MoveReceive);
+                if !moves || port.flags & !MACH_MSG_GUARD_FLAGS_MASK != 0 {
+                    return Err(SEND_INVALID_TYPE);
+                }
+            }
+            Descriptor::OolPorts(ports) => {
+                if ports.count > ARRAY_MAX {
+                    return Err(SEND_TOO_LARGE);
+                }
+                rights = rights.saturating_add(ports.count);
+                gives_up |= ports.deallocate != 0;
+            }
             Descriptor::Ool(memory) => {
                 let copy = CopyOption::try_from(memory.copy).map_err(|_| SEND_INVALID_TYPE)?;
                 gives_up |= memory.deallocate != 0;
@@ -178,7 +209,81 @@ fn take(space: &Space, message: &mut Message, descriptor: &Descriptor) -> KernRe
             };
             Ok(Item::Memory(region))
         }
+        Descriptor::OolPorts(ports) => array(space, message, ports).map(Item::Ports),
+        Descriptor::GuardedPort(port) => {
+            let right = match port.name {
+                PortName::NULL => Right::Null,
+                PortName::DEAD => Right::Dead,
+                name => copyin_guarded(space, name, port.context, port.flags)?,
+            };
+            begin_transit(message, &right);
+            Ok(Item::GuardedPort(right, port.flags))
+        }
     }
+}
+
+/// Takes an array of rights. On failure those taken are dropped.
+fn array(
+    space: &Space,
+    message: &mut Message,
+    descriptor: &OolPortsDescriptor64,
+) -> KernResult<PortArray> {
+    let mut array = PortArray {
+        rights: KVVec::new(),
+        received_as: Disposition::try_from(descriptor.disposition)
+            .ok()
+            .map(received_as),
+        names: None,
+    };
+    // CAST: `u32` to `usize` loses nothing.
+    let count = descriptor.count as usize;
+    if count == 0 {
+        return Ok(array);
+    }
+    let no_memory = |_| SEND_NO_BUFFER;
+    let mut names = KVVec::from_elem(PortName::NULL, count, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+        .map_err(no_memory)?;
+    user::read_bytes(descriptor.address, names.as_mut_slice().as_mut_bytes())
+        .map_err(|_| SEND_INVALID_MEMORY)?;
+    array
+        .rights
+        .reserve(count, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+        .map_err(no_memory)?;
+    let disposition =
+        Disposition::try_from(descriptor.disposition).map_err(|_| SEND_INVALID_RIGHT)?;
+    for name in &names {
+        let right = take_right(space, message, *name, disposition)?;
+        array
+            .rights
+            .push(right, GFP_KERNEL_ACCOUNT)
+            .map_err(no_memory)?;
+    }
+    Ok(array)
+}
+
+/// Takes a receive right whose guard is `context`, or which has none, as `flags` say.
+/// `MACH_SEND_INVALID_RIGHT` if that is not so (ABI traps §5.10).
+fn copyin_guarded(space: &Space, name: PortName, context: u64, flags: u16) -> KernResult<Right> {
+    let unguarded = flags & MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND != 0;
+    let right = space
+        .with(|table| {
+            let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
+            let Object::Receive(rights) = &entry.object else {
+                return Err(KernError::INVALID_RIGHT);
+            };
+            // Guards change with the table locked.
+            let matches = rights.port().with(|state| match state.guard {
+                Some(_) => state.context == context,
+                None => unguarded && context == 0,
+            });
+            if !matches {
+                return Err(KernError::INVALID_RIGHT);
+            }
+            table.copyin(name, Disposition::MoveReceive)
+        })
+        .map_err(|_| SEND_INVALID_RIGHT)?;
+    PortSet::leave(&right);
+    Ok(right)
 }
 
 /// Takes a right of the body. `MACH_SEND_INVALID_RIGHT` when the sender does not have it.
@@ -195,11 +300,16 @@ fn take_right(
             .copyin(name, disposition)
             .map_err(|_| SEND_INVALID_RIGHT)?,
     };
+    begin_transit(message, &right);
+    Ok(right)
+}
+
+/// Notes that `right` is on its way to the destination of `message`, if it is a receive right.
+fn begin_transit(message: &mut Message, right: &Right) {
     let destination = message.destination.right.port();
-    if let (Right::Receive(right), Some(destination)) = (&right, destination) {
+    if let (Right::Receive(right), Some(destination)) = (right, destination) {
         message.circular |= !transit::begin(right.port(), destination);
     }
-    Ok(right)
 }
 
 /// Unmaps memory that the sender has given up.
@@ -208,6 +318,11 @@ fn give_up(descriptor: &Descriptor) {
         Descriptor::Ool(memory) if memory.deallocate != 0 => {
             // CAST: `u32` to `usize` loses nothing.
             ool::deallocate(memory.address, memory.size as usize);
+        }
+        Descriptor::OolPorts(ports) if ports.deallocate != 0 => {
+            // CAST: As before.
+            let length = (ports.count as usize).saturating_mul(size_of::<PortName>());
+            ool::deallocate(ports.address, length);
         }
         _ => (),
     }

@@ -7,52 +7,112 @@
 //!
 //! Source of the behaviour: XNU osfmk/ipc/ipc_kmsg.c, `ipc_kmsg_copyout_body`; ABI traps §6.5.
 //!
-//! Locks: `Space::table`, for one right at a time. User memory is touched with none.
+//! Locks: `Space::table` and `Port::state`, for one right at a time. User memory is touched with
+//! none.
 
 use super::{
     copyout::withdraw,
     message::{
         Item,
-        Message, //
+        Message,
+        PortArray, //
     },
     ool::Region,
-    right::Right,
-    space::Space, //
-};
-use crate::abi::{
-    msg::{
-        CopyOption,
-        DescriptorType,
-        Disposition,
-        OolDescriptor64,
-        PortDescriptor,
-        MACH_MSG_IPC_SPACE,
-        MACH_MSG_VM_SPACE, //
+    port::{
+        Guard,
+        Port,
+        PortState,
+        Receiver, //
     },
-    PortName,
-    UserAddr, //
+    right::Right,
+    space::Space,
+    table::Object, //
 };
-use core::mem;
+use crate::{
+    abi::{
+        msg::{
+            CopyOption,
+            DescriptorType,
+            Disposition,
+            GuardedPortDescriptor64,
+            OolDescriptor64,
+            OolPortsDescriptor64,
+            PortDescriptor,
+            MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE,
+            MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
+            MACH_MSG_IPC_SPACE,
+            MACH_MSG_VM_KERNEL,
+            MACH_MSG_VM_SPACE, //
+        },
+        PortName,
+        UserAddr, //
+    },
+    core::KernError,
+};
+use core::mem::{
+    self,
+    size_of, //
+};
+use zerocopy::IntoBytes;
+
+/// So many names are written at once.
+const NAMES_AT_ONCE: usize = 64;
+
+/// What becomes of guarded descriptors.
+#[derive(Clone, Copy)]
+pub(super) enum Guarded {
+    /// The right is dropped, and a null right takes its place.
+    Dropped,
+    /// The right is entered; if its sender wants it immovable, with this address as its guard.
+    Entered(UserAddr),
+    /// The right goes back to its sender, free of guards, to be sent again.
+    Returned,
+}
 
 /// Gives out what the body carries, and writes names and addresses into the descriptors. Returns
 /// the bits that tell what was missing, or 0.
 ///
 /// The items stay in the message, without their rights, for [`withdraw_body`], until
 /// [`forget_body`].
-pub(super) fn body(space: &Space, message: &mut Message) -> i32 {
+pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded) -> i32 {
     let mut missing = 0;
+    let mut shrinks = false;
     let mut carried = mem::take(&mut message.carried);
     for carried in &mut carried {
+        let offset = carried.offset;
         missing |= match &mut carried.item {
             Item::Port(right, received_as) => {
                 let right = mem::replace(right, Right::Null);
-                port(space, message, carried.offset, right, *received_as)
+                port(space, message, offset, right, *received_as)
             }
-            Item::Memory(region) => memory(space, message, carried.offset, region.as_ref()),
+            Item::GuardedPort(right, flags) => {
+                let right = mem::replace(right, Right::Null);
+                match guarded {
+                    Guarded::Dropped => {
+                        drop(right);
+                        shrinks = true;
+                        0
+                    }
+                    _ => guarded_port(space, message, offset, right, *flags, guarded),
+                }
+            }
+            Item::Memory(region) => memory(space, message, offset, region.as_ref()),
+            Item::Ports(array) => ports(space, message, offset, array),
         };
     }
     message.carried = carried;
+    if shrinks {
+        shrink_guarded(message);
+    }
     missing
+}
+
+/// The name of a right that has been entered, and the bits that tell if it could not be.
+fn enter(space: &Space, right: Right) -> (PortName, i32) {
+    match space.insert_right(right) {
+        Ok(name) => (name, 0),
+        Err(_) => (PortName::NULL, MACH_MSG_IPC_SPACE),
+    }
 }
 
 /// Enters a right.
@@ -63,16 +123,71 @@ fn port(
     right: Right,
     received_as: Disposition,
 ) -> i32 {
-    let entered = space.insert_right(right);
+    let (name, missing) = enter(space, right);
+    write_port(message, offset, name, received_as);
+    missing
+}
+
+fn write_port(message: &mut Message, offset: usize, name: PortName, received_as: Disposition) {
     let descriptor = PortDescriptor {
-        name: entered.unwrap_or(PortName::NULL),
+        name,
         _pad: [0; 6],
         // CAST: dispositions and types are small numbers.
         disposition: received_as.raw() as u8,
         kind: DescriptorType::Port.raw() as u8,
     };
     message.write_at(offset, &descriptor);
-    entered.map_or(MACH_MSG_IPC_SPACE, |_| 0)
+}
+
+/// Enters a receive right, and guards it if its sender says so.
+fn guarded_port(
+    space: &Space,
+    message: &mut Message,
+    offset: usize,
+    right: Right,
+    flags: u16,
+    guarded: Guarded,
+) -> i32 {
+    let port = match guarded {
+        Guarded::Entered(_) if flags & MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE != 0 => {
+            right.port().cloned()
+        }
+        _ => None,
+    };
+    let (name, missing) = enter(space, right);
+    let mut descriptor = GuardedPortDescriptor64 {
+        context: 0,
+        flags,
+        // CAST: dispositions and types are small numbers.
+        disposition: Disposition::MoveReceive.raw() as u8,
+        kind: DescriptorType::GuardedPort.raw() as u8,
+        name,
+    };
+    match guarded {
+        Guarded::Entered(UserAddr(context)) => {
+            if let Some(port) = port {
+                descriptor.context = context;
+                with_received(space, &port, |state| {
+                    state.context = context;
+                    state.guard = Some(Guard::Plain);
+                    state.immovable = true;
+                });
+            }
+        }
+        // It has no guard any more.
+        _ => descriptor.flags |= MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
+    }
+    message.write_at(offset, &descriptor);
+    missing
+}
+
+/// Calls `f` with the state of `port`, unless its receive right has left `space` meanwhile.
+fn with_received(space: &Space, port: &Port, f: impl FnOnce(&mut PortState)) {
+    port.with(|state| {
+        if matches!(state.receiver, Receiver::Space(id, _) if id == space.id) {
+            f(state);
+        }
+    });
 }
 
 /// Maps memory.
@@ -103,6 +218,103 @@ fn gives_up(copy: u8) -> u8 {
     u8::from(copy == CopyOption::Virtual.raw() as u8)
 }
 
+/// Maps an array and enters its rights. Without an array no right is entered; the descriptor still
+/// tells how many there were, as in XNU.
+fn ports(space: &Space, message: &mut Message, offset: usize, array: &mut PortArray) -> i32 {
+    let Some(mut descriptor) = message.read_at::<OolPortsDescriptor64>(offset) else {
+        return 0;
+    };
+    descriptor.deallocate = gives_up(descriptor.copy);
+    // CAST: dispositions are small numbers.
+    descriptor.disposition = array.received_as.map_or(0, |kind| kind.raw() as u8);
+    let rights = mem::take(&mut array.rights);
+    let (address, missing) = match map_names(space, rights.len(), array) {
+        Ok(UserAddr::NULL) => (UserAddr::NULL, 0),
+        Ok(address) => (address, enter_all(space, rights, array)),
+        Err(missing) => (UserAddr::NULL, missing),
+    };
+    descriptor.address = address;
+    message.write_at(offset, &descriptor);
+    missing
+}
+
+/// Makes and maps a region for `count` names, which the array then has. The address is null if
+/// there are none. Fails with the bits that tell what was missing.
+fn map_names(space: &Space, count: usize, array: &mut PortArray) -> Result<UserAddr, i32> {
+    if count == 0 {
+        return Ok(UserAddr::NULL);
+    }
+    let length = count.saturating_mul(size_of::<PortName>());
+    let region = Region::zeroed(length).map_err(|_| MACH_MSG_VM_KERNEL)?;
+    let address = region.map(&space.mapper).map_err(|_| MACH_MSG_VM_SPACE)?;
+    array.names = Some(region);
+    Ok(address)
+}
+
+/// Enters `rights` and writes their names into the array's region.
+fn enter_all(space: &Space, rights: impl IntoIterator<Item = Right>, array: &mut PortArray) -> i32 {
+    let mut missing = 0;
+    let mut offset = 0;
+    let mut rights = rights.into_iter();
+    loop {
+        let mut names = [PortName::NULL; NAMES_AT_ONCE];
+        let mut count = 0;
+        for (name, right) in names.iter_mut().zip(rights.by_ref()) {
+            let (entered, bits) = enter(space, right);
+            *name = entered;
+            missing |= bits;
+            count += 1;
+        }
+        let bytes = names.get(..count).unwrap_or_default().as_bytes();
+        if bytes.is_empty() {
+            return missing;
+        }
+        if let Some(region) = &mut array.names {
+            region.write(offset, bytes);
+        }
+        offset = offset.saturating_add(bytes.len());
+    }
+}
+
+/// Turns guarded descriptors into plain ones without a right, which are shorter: what follows moves
+/// up, and the message becomes as much shorter.
+#[cold]
+fn shrink_guarded(message: &mut Message) {
+    const LONG: usize = size_of::<GuardedPortDescriptor64>();
+    const SHORT: usize = size_of::<PortDescriptor>();
+
+    // Everything before `from` has been moved to before `to`.
+    let (mut from, mut to) = (0usize, 0usize);
+    let mut carried = mem::take(&mut message.carried);
+    for carried in &mut carried {
+        let offset = carried.offset;
+        carried.offset = offset.saturating_sub(from.saturating_sub(to));
+        if !matches!(carried.item, Item::GuardedPort(..)) {
+            continue;
+        }
+        write_port(message, offset, PortName::NULL, Disposition::MoveReceive);
+        carried.item = Item::Port(Right::Null, Disposition::MoveReceive);
+        to = move_up(message, from, offset.saturating_add(SHORT), to);
+        from = offset.saturating_add(LONG);
+    }
+    message.carried = carried;
+    if from != to {
+        let end = message.bytes().len();
+        let end = move_up(message, from, end, to);
+        message.truncate(end);
+    }
+}
+
+/// Moves the bytes from `from` until `end` to `to`, which is not after `from`. Returns where they
+/// end then.
+fn move_up(message: &mut Message, from: usize, end: usize, to: usize) -> usize {
+    let bytes = message.bytes_mut();
+    if from <= end && end <= bytes.len() && to < from {
+        bytes.copy_within(from..end, to);
+    }
+    to.saturating_add(end.saturating_sub(from))
+}
+
 /// Takes back what [`body`] gave out: its owner was not told of it.
 #[cold]
 pub(super) fn withdraw_body(space: &Space, message: &Message) {
@@ -114,14 +326,61 @@ pub(super) fn withdraw_body(space: &Space, message: &Message) {
                     withdraw(space, descriptor.name, Some(*received_as));
                 }
             }
-            Item::Memory(region) => {
-                let descriptor = message.read_at::<OolDescriptor64>(offset);
-                if let (Some(descriptor), Some(region)) = (descriptor, region) {
-                    if !descriptor.address.is_null() {
-                        region.unmap(descriptor.address);
-                    }
+            Item::GuardedPort(..) => {
+                if let Some(descriptor) = message.read_at::<GuardedPortDescriptor64>(offset) {
+                    withdraw_guarded(space, descriptor.name);
                 }
             }
+            Item::Memory(region) => {
+                let address = message
+                    .read_at::<OolDescriptor64>(offset)
+                    .map_or(UserAddr::NULL, |descriptor| descriptor.address);
+                unmap(region.as_ref(), address);
+            }
+            Item::Ports(array) => {
+                let address = message
+                    .read_at::<OolPortsDescriptor64>(offset)
+                    .map_or(UserAddr::NULL, |descriptor| descriptor.address);
+                withdraw_names(space, array);
+                unmap(array.names.as_ref(), address);
+            }
+        }
+    }
+}
+
+/// Takes back a receive right that may be guarded.
+fn withdraw_guarded(space: &Space, name: PortName) {
+    let port = space.with(
+        |table| match table.lookup(name).map(|entry| &entry.object) {
+            Some(Object::Receive(rights)) => Ok(rights.port().clone()),
+            _ => Err(KernError::INVALID_NAME),
+        },
+    );
+    if let Ok(port) = port {
+        with_received(space, &port, |state| {
+            state.guard = None;
+            state.immovable = false;
+        });
+    }
+    withdraw(space, name, Some(Disposition::MoveReceive));
+}
+
+fn withdraw_names(space: &Space, array: &PortArray) {
+    let Some(region) = &array.names else {
+        return;
+    };
+    // CAST: `u32` to `usize` loses nothing.
+    for offset in (0..region.size() as usize).step_by(size_of::<PortName>()) {
+        let mut name = PortName::NULL;
+        region.read(offset, name.as_mut_bytes());
+        withdraw(space, name, array.received_as);
+    }
+}
+
+fn unmap(region: Option<&Region>, address: UserAddr) {
+    if let Some(region) = region {
+        if !address.is_null() {
+            region.unmap(address);
         }
     }
 }

@@ -7,7 +7,10 @@
 //! Locks: `Space::table`, for one right at a time. User memory is written with none.
 
 use super::{
-    body_out,
+    body_out::{
+        self,
+        Guarded, //
+    },
     error::*,
     message::{
         HeaderRight,
@@ -105,7 +108,11 @@ pub(super) fn receive(
     let missing = if message.carried.is_empty() {
         0
     } else {
-        body_out::body(space, message)
+        let guarded = match options & option::MACH_RCV_GUARDED_DESC {
+            0 => Guarded::Dropped,
+            _ => Guarded::Entered(address),
+        };
+        body_out::body(space, message, guarded)
     };
     let bits = MsgBits::new(remote, local, None);
     let header = MachMsgHeader {
@@ -267,7 +274,7 @@ pub(super) fn give_back(
     let remote_port = enter(destination.right);
     let local_port = enter(reply.right);
     let bits = MsgBits::new(destination.received_as, reply.received_as, None);
-    missing |= body_out::body(space, message);
+    missing |= body_out::body(space, message, Guarded::Returned);
     let header = MachMsgHeader {
         bits: if message.complex {
             bits.complex()

@@ -128,8 +128,21 @@ pub(super) struct Carried {
 pub(super) enum Item {
     /// A right, and as what its receiver gets it.
     Port(Right, Disposition),
+    /// A receive right that its receiver may get guarded: `MACH_MSG_GUARD_FLAGS_*` bits.
+    GuardedPort(Right, u16),
     /// Out-of-line memory; `None` has no bytes.
     Memory(Option<Region>),
+    /// An out-of-line array of rights.
+    Ports(PortArray),
+}
+
+/// An array of rights of one kind.
+pub(super) struct PortArray {
+    pub(super) rights: KVVec<Right>,
+    /// As what the receiver gets them; `None` if there are none and nothing was said.
+    pub(super) received_as: Option<Disposition>,
+    /// The names of the rights, once they are in the receiver's space.
+    pub(super) names: Option<Region>,
 }
 
 impl Carried {
@@ -146,8 +159,15 @@ impl Item {
     /// Takes a receive right out, if there is one.
     fn take_receive_right(&mut self) -> Option<Right> {
         match self {
-            Self::Port(right, _) => take_receive_right(right),
+            Self::Port(right, _) | Self::GuardedPort(right, _) => take_receive_right(right),
             Self::Memory(_) => None,
+            // Those that are passed over are dropped here instead of with the message.
+            Self::Ports(array) => loop {
+                match array.rights.pop()? {
+                    right @ Right::Receive(_) => return Some(right),
+                    other => drop(other),
+                }
+            },
         }
     }
 }
@@ -284,6 +304,11 @@ impl Message {
             // All offsets were checked when the message was taken in.
             let _ = value.write_to_prefix(bytes);
         }
+    }
+
+    /// Cuts the message to `length` bytes.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
     }
 
     /// The header as it stands in the bytes.

@@ -127,7 +127,7 @@ impl<'a> Request<'a> {
             Item::Port(right, received_as) => {
                 Ok((core::mem::replace(right, Right::Null), *received_as))
             }
-            Item::Memory(_) => Err(Refusal::TYPE_ERROR),
+            Item::GuardedPort(..) | Item::Memory(_) | Item::Ports(_) => Err(Refusal::TYPE_ERROR),
         }
     }
 }
