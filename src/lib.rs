@@ -65,6 +65,7 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
     &traps::task::TRAPS,
     &traps::pthread::TRAPS,
     &traps::semaphore::TRAPS,
+    &traps::timer::TRAPS,
     &traps::kqueue::TRAPS,
     &traps::vchroot::TRAPS,
     &traps::debug::TRAPS,
@@ -85,13 +86,14 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
     let names = module_parameters::names_per_task.value();
-    let all: [Arc<dyn Subsystem>; 9] = [
+    let all: [Arc<dyn Subsystem>; 10] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
         Arc::new(traps::semaphore::Semaphores, GFP_KERNEL)?,
+        Arc::new(traps::timer::Timers, GFP_KERNEL)?,
         Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Vchroot, GFP_KERNEL)?,
         Arc::new(traps::debug::Debug, GFP_KERNEL)?,

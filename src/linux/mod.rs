@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod access;
+pub(crate) mod alarm;
 mod arg_strings;
 pub(crate) mod bindings;
 pub(crate) mod chardev;

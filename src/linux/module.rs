@@ -16,6 +16,7 @@
 //!   this is the previous case;
 //! * a piece of task work ([`super::task_work`]): the queue holds a reference until the item has
 //!   run, and what follows its release is the return to the kernel;
+//! * work left to a thread of the kernel ([`super::deferred`]): as task work;
 //! * a tracepoint probe ([`super::events`]): unregistering waits for running probes.
 //!
 //! So at most a few instructions can be outstanding when `module_exit` starts, and none of them

@@ -39,6 +39,12 @@ impl Deadline {
         Self(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
     }
 
+    /// Whether the moment has come.
+    pub(crate) fn has_passed(self) -> bool {
+        // SAFETY: `ktime_get` has no preconditions.
+        self.0 <= unsafe { bindings::ktime_get() }
+    }
+
     /// The moment as the kernel's `ktime_t`.
     pub(super) fn ktime(self) -> bindings::ktime_t {
         self.0

@@ -15,4 +15,5 @@ pub(crate) mod kqueue;
 pub(crate) mod pthread;
 pub(crate) mod semaphore;
 pub(crate) mod task;
+pub(crate) mod timer;
 pub(crate) mod vchroot;

@@ -84,6 +84,7 @@ pub(crate) use self::{
         object_named,
         offer_by_right,
         PreparedMessage,
+        PreparedMessages,
         UserPort, //
     },
     port::{

@@ -44,7 +44,10 @@ use crate::{
         KernError,
         KernResult, //
     },
-    linux::fifo::Node,
+    linux::fifo::{
+        Fifo,
+        Node, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -131,6 +134,26 @@ impl UserPort {
 
 /// A message of the kernel's own that can be sent without allocating: header and zeroes.
 pub(crate) struct PreparedMessage(KBox<Node<Message>>);
+
+/// Any number of [`PreparedMessage`]s.
+pub(crate) struct PreparedMessages(Fifo<Message>);
+
+impl PreparedMessages {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self(Fifo::new())
+    }
+
+    /// Adds one. Does not allocate.
+    pub(crate) fn put(&mut self, message: PreparedMessage) {
+        self.0.push_back(message.0);
+    }
+
+    /// Takes one out.
+    pub(crate) fn take(&mut self) -> Option<PreparedMessage> {
+        self.0.pop_front().map(PreparedMessage)
+    }
+}
 
 impl PreparedMessage {
     /// Makes a message of `size` bytes, header included, with message id 0. The memory is charged

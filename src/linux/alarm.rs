@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Alarms: work that is done at a given moment.
+//!
+//! Serves timers of tasks. The kernel crate's timers are not used: their absolute times cannot be
+//! made from a number of nanoseconds, and a handle of theirs cancels a timer that was set anew.
+//!
+//! Locks: none. An alarm is set and cancelled by one thread at a time, which its owner sees to.
+//! Its function runs in an interrupt; there it counts the expiry and leaves the rest to a thread.
+//!
+//! Unloading is safe because dropping an alarm waits for its function, and what has been left to a
+//! thread holds a reference on the module ([`super::deferred`]).
+//!
+//! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
+
+use super::{
+    deferred::{
+        Deferred,
+        Job, //
+    },
+    wait::Deadline,
+};
+use kernel::{
+    bindings,
+    container_of,
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+/// What is to be done when an alarm goes off.
+pub(crate) trait Alarmed: Job {
+    /// The alarm has gone off; [`Job::run`] follows, perhaps once for several times. Called in an
+    /// interrupt: must take no lock and drop nothing.
+    fn note_expiry(&self);
+}
+
+/// An alarm.
+///
+/// # Invariants
+///
+/// `timer` was initialised with [`Alarm::expired`] as its function, and is the `timer` of this very
+/// alarm.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Alarm<J: Alarmed> {
+    #[pin]
+    timer: Opaque<bindings::hrtimer>,
+    job: Arc<Deferred<J>>,
+}
+
+// SAFETY: An `hrtimer` may be used from any thread.
+unsafe impl<J: Alarmed> Send for Alarm<J> {}
+
+// SAFETY: An `hrtimer` is protected by the lock of its CPU's base.
+unsafe impl<J: Alarmed> Sync for Alarm<J> {}
+
+impl<J: Alarmed> Alarm<J> {
+    /// Makes an alarm that is not set.
+    pub(crate) fn new(job: Arc<Deferred<J>>) -> impl PinInit<Self> {
+        // INVARIANT: As it says.
+        pin_init!(Self {
+            // SAFETY: The slot is valid for the call, and stays where it is.
+            timer <- Opaque::ffi_init(|slot| unsafe {
+                // CAST: The clock's number is small.
+                bindings::hrtimer_setup(
+                    slot,
+                    Some(Self::expired),
+                    bindings::CLOCK_MONOTONIC as i32,
+                    bindings::hrtimer_mode_HRTIMER_MODE_ABS,
+                )
+            }),
+            job,
+        })
+    }
+
+    /// What is to be done.
+    pub(crate) fn job(&self) -> &Arc<Deferred<J>> {
+        &self.job
+    }
+
+    /// Sets the alarm, which is not set. It goes off at `deadline` or soon after, at once if that
+    /// has passed.
+    pub(crate) fn set(&self, deadline: Deadline) {
+        // SAFETY: By the type invariants the timer is initialised, and it lives until it has
+        // expired or been cancelled, at the latest by `drop`.
+        unsafe {
+            bindings::hrtimer_start_range_ns(
+                self.timer.get(),
+                deadline.ktime(),
+                0,
+                bindings::hrtimer_mode_HRTIMER_MODE_ABS,
+            )
+        };
+    }
+
+    /// Makes sure that the alarm is not set. True if it was, and so has not gone off; otherwise,
+    /// if it ever was set, its expiry has been noted when this returns. May sleep.
+    pub(crate) fn cancel(&self) -> bool {
+        // SAFETY: By the type invariants the timer is initialised.
+        unsafe { bindings::hrtimer_cancel(self.timer.get()) != 0 }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the kernel for the `timer` of an alarm that is there at least until it returns.
+    unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
+        // CAST: `Opaque` is a transparent wrapper.
+        let timer = timer.cast::<Opaque<bindings::hrtimer>>();
+        // SAFETY: By the caller's promise.
+        let alarm = unsafe { &*container_of!(timer, Self, timer) };
+        alarm.job.note_expiry();
+        alarm.job.run_soon();
+        bindings::hrtimer_restart::HRTIMER_NORESTART
+    }
+}
+
+#[pinned_drop]
+impl<J: Alarmed> PinnedDrop for Alarm<J> {
+    fn drop(self: Pin<&mut Self>) {
+        self.cancel();
+    }
+}
