@@ -48,7 +48,8 @@ clippy:
 	$(Q)$(KBUILD) MO=$(TOP)/$(B)/clippy CLIPPY=1 \
 		W=$(subst $(empty) $(empty),,$(CLIPPY_W)) modules
 
-RUST_ROOTS := $(wildcard src/lib.rs macros/lib.rs tests/host/*.rs tests/abi/*.rs)
+RUST_ROOTS := $(wildcard src/lib.rs macros/lib.rs tests/host/*.rs tests/abi/*.rs) \
+	tests/fuzz/loader.rs tests/fuzz/target.rs
 RUSTFMT := rustfmt --edition 2021 --config-path $(KDIR)/.rustfmt.toml
 
 shellcheck:
@@ -79,7 +80,7 @@ VM_TESTS := $(patsubst tests/vm/%.c,$(B)/vm/%,$(wildcard tests/vm/test_*.c))
 # Headers that other fragments generate and test programs include.
 VM_HEADERS :=
 
--include demo/demo.mk tests/tests.mk tests/abi/abi.mk tests/bench/bench.mk
+-include demo/demo.mk tests/tests.mk tests/abi/abi.mk tests/fuzz/fuzz.mk tests/bench/bench.mk
 
 vm-programs: $(VM_TESTS) $(B)/vm/runner
 
@@ -143,6 +144,12 @@ host-test: host-programs $(VM_HEADERS)
 
 test: vm-ready host-programs
 	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS) --vm $(VM_TESTS)
+
+# What takes minutes: damaged files and lives by the ten thousand.
+test-long: APPEND += MACH_TEST_ROUNDS=10000 MACH_TEST_LIVES=10000
+test-long: TESTS := loader_fuzz life
+test-long: vm-ready
+	@scripts/run-tests.py --vm $(VM_TESTS)
 
 run: vm-ready
 	@scripts/run-demo.py

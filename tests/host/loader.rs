@@ -17,6 +17,15 @@ mod image;
 #[path = "loader/good.rs"]
 mod good;
 
+#[path = "loader/invariants.rs"]
+mod invariants;
+
+#[path = "../fuzz/input.rs"]
+mod input;
+
+#[path = "loader/corpus.rs"]
+mod corpus;
+
 #[path = "loader/mutations.rs"]
 mod mutations;
 
