@@ -420,6 +420,33 @@ TEST(no_senders_at_once)
 	CHECK_EQ(port_status(port).nsrequest, 0);
 }
 
+/* Destroying the name drops the send right first; losing the receive right alone does not. */
+TEST(no_senders_with_the_receive_right)
+{
+	name_t notify, port;
+
+	mach_open();
+	notify = new_port();
+	port = new_send_right();
+	notify_on(notify, port, NOTIFY_NO_SENDERS, 0);
+	CHECK_RET(port_destroy(port), KERN_SUCCESS);
+	CHECK_TAKE(notify, NOTIFY_NO_SENDERS, 1);
+	CHECK_NO_MESSAGE(notify);
+
+	port = new_send_right();
+	notify_on(notify, port, NOTIFY_NO_SENDERS, 0);
+	CHECK_RET(port_destruct(port, -1, 0), KERN_SUCCESS);
+	CHECK_TAKE(notify, NOTIFY_NO_SENDERS, 1);
+	CHECK_NO_MESSAGE(notify);
+
+	port = new_send_right();
+	notify_on(notify, port, NOTIFY_NO_SENDERS, 0);
+	destroy_receive(port);
+	CHECK_TAKE(notify, NOTIFY_SEND_ONCE, 0);
+	CHECK_NO_MESSAGE(notify);
+	CHECK_UREFS(port, DEAD_NAME, 1);
+}
+
 TEST(no_senders_counts_rights_in_messages)
 {
 	name_t notify, port, queue;

@@ -353,8 +353,13 @@ impl Table {
             entry.add_uref();
         }
         entry.request = None;
-        if let Some(object) = self.replace(name, Object::Dead) {
-            self.discard(Garbage::Object(object));
+        if let Some(Object::Receive(mut rights)) = self.replace(name, Object::Dead) {
+            // The port dies with its send right, so nobody is told that there are no senders.
+            if let Some(right) = rights.take_receive() {
+                let alone = NamedReceive::new(right);
+                self.discard(Garbage::Object(Object::Receive(alone)));
+            }
+            self.discard(Garbage::Object(Object::Receive(rights)));
         }
         Ok(())
     }

@@ -188,10 +188,12 @@ impl NamedReceive {
     }
 }
 
+/// The send right goes first: if it was the last one, whoever asked is told before the port dies
+/// (XNU osfmk/ipc/ipc_right.c, `ipc_right_destroy` and `ipc_right_terminate`).
 impl Drop for NamedReceive {
     fn drop(&mut self) {
-        drop(self.take_receive());
         drop(self.take_send());
+        drop(self.take_receive());
     }
 }
 
