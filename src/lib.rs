@@ -69,14 +69,16 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
     &traps::kqueue::TRAPS,
     &traps::vchroot::TRAPS,
     &traps::debug::TRAPS,
+    &traps::vm::TRAPS,
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
-const ROUTINES: [RoutineSet; 4] = [
+const ROUTINES: [RoutineSet; 5] = [
     traps::ipc::ROUTINES,
     traps::host::ROUTINES,
     traps::semaphore::ROUTINES,
     traps::task::ROUTINES,
+    traps::vm::ROUTINES,
 ];
 const UNIQUE_ROUTINES: () = assert_unique_routines(&ROUTINES);
 
@@ -86,7 +88,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
     let names = module_parameters::names_per_task.value();
-    let all: [Arc<dyn Subsystem>; 10] = [
+    let all: [Arc<dyn Subsystem>; 11] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
@@ -97,6 +99,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Vchroot, GFP_KERNEL)?,
         Arc::new(traps::debug::Debug, GFP_KERNEL)?,
+        Arc::new(traps::vm::Vm, GFP_KERNEL)?,
     ];
     let mut subsystems = KVec::with_capacity(all.len(), GFP_KERNEL)?;
     for subsystem in all {

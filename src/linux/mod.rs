@@ -30,6 +30,7 @@ pub(crate) mod private_map;
 pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod random;
+pub(crate) mod remote_memory;
 pub(crate) mod slot;
 pub(crate) mod task_work;
 pub(crate) mod thread;

@@ -198,6 +198,11 @@ void mach_shim_smp_rmb(void)
 	smp_rmb();
 }
 
+void mach_shim_put_page(struct page *page)
+{
+	put_page(page);
+}
+
 unsigned long mach_shim_get_mm_rss(struct mm_struct *mm)
 {
 	return get_mm_rss(mm);

@@ -17,3 +17,4 @@ pub(crate) mod semaphore;
 pub(crate) mod task;
 pub(crate) mod timer;
 pub(crate) mod vchroot;
+pub(crate) mod vm;

@@ -99,6 +99,7 @@ pub(crate) use self::{
     },
     request::{
         AnyRight,
+        Memory,
         Param,
         Request,
         Scalar,

@@ -10,10 +10,12 @@ use super::{
     message::{
         Carried,
         HeaderRight,
+        Item,
         Message, //
     },
     request::{
         AnyRight,
+        Memory,
         Scalar,
         Words, //
     },
@@ -30,16 +32,20 @@ use crate::{
     abi::{
         kern,
         msg::{
+            CopyOption,
+            DescriptorType,
             Disposition,
             MachMsgBody,
             MachMsgHeader,
             MsgBits,
+            OolDescriptor64,
             PortDescriptor,
             COMPLEX_MIN_SIZE,
             HEADER_SIZE, //
         },
         notify::NdrRecord,
-        PortName, //
+        PortName,
+        UserAddr, //
     },
     linux::fifo::Node,
 };
@@ -55,14 +61,14 @@ use zerocopy::{
 
 /// What a request is answered with when it succeeds.
 pub(crate) struct Reply {
-    rights: KVec<(Right, Disposition)>,
+    items: KVec<Item>,
     inline: KVec<u8>,
 }
 
 impl Reply {
     const fn new() -> Self {
         Self {
-            rights: KVec::new(),
+            items: KVec::new(),
             inline: KVec::new(),
         }
     }
@@ -74,7 +80,8 @@ impl Reply {
     }
 
     fn put_right(&mut self, right: Right, disposition: Disposition) -> RoutineResult {
-        self.rights.push((right, disposition), GFP_KERNEL_ACCOUNT)?;
+        self.items
+            .push(Item::Port(right, disposition), GFP_KERNEL_ACCOUNT)?;
         Ok(())
     }
 }
@@ -112,6 +119,13 @@ impl Results for Option<SendRight> {
 impl Results for AnyRight {
     fn put(self, reply: &mut Reply) -> RoutineResult {
         reply.put_right(self.right, self.received_as)
+    }
+}
+
+impl Results for Memory {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        reply.items.push(Item::Memory(self.0), GFP_KERNEL_ACCOUNT)?;
+        Ok(())
     }
 }
 
@@ -213,7 +227,7 @@ pub(super) fn message(
         Ok(reply) => (reply, kern::KERN_SUCCESS),
         Err(refusal) => (Reply::new(), refusal.code()),
     };
-    let complex = !reply.rights.is_empty();
+    let complex = !reply.items.is_empty();
     let bits = MsgBits::new(destination.received_as, None, None);
     let mut message = Writer::new(&reply)?;
     message.put(&MachMsgHeader {
@@ -225,7 +239,7 @@ pub(super) fn message(
         id,
     });
     if complex {
-        message.put_rights(reply.rights)?;
+        message.put_items(reply.items)?;
     }
     if !complex || !reply.inline.is_empty() {
         message.put(&NdrRecord::NATIVE);
@@ -241,18 +255,24 @@ pub(super) fn message(
 
 /// Bytes of a reply.
 fn size_of_reply(reply: &Reply) -> usize {
-    let head = match reply.rights.len() {
-        0 => HEADER_SIZE + size_of::<NdrRecord>() + size_of::<i32>(),
-        count if reply.inline.is_empty() => descriptors_end(count),
-        count => descriptors_end(count).saturating_add(size_of::<NdrRecord>()),
+    let mut size = if reply.items.is_empty() {
+        HEADER_SIZE + size_of::<NdrRecord>() + size_of::<i32>()
+    } else if reply.inline.is_empty() {
+        COMPLEX_MIN_SIZE
+    } else {
+        COMPLEX_MIN_SIZE + size_of::<NdrRecord>()
     };
-    head.saturating_add(reply.inline.len())
+    for item in &reply.items {
+        size = size.saturating_add(descriptor_size(item));
+    }
+    size.saturating_add(reply.inline.len())
 }
 
-fn descriptors_end(count: usize) -> usize {
-    count
-        .saturating_mul(size_of::<PortDescriptor>())
-        .saturating_add(COMPLEX_MIN_SIZE)
+fn descriptor_size(item: &Item) -> usize {
+    match item {
+        Item::Port(..) => size_of::<PortDescriptor>(),
+        _ => size_of::<OolDescriptor64>(),
+    }
 }
 
 /// A message that is being written.
@@ -279,19 +299,33 @@ impl Writer {
         self.offset = end;
     }
 
-    fn put_rights(&mut self, rights: KVec<(Right, Disposition)>) -> Result<(), AllocError> {
+    fn put_items(&mut self, items: KVec<Item>) -> Result<(), AllocError> {
         self.message
             .carried
-            .reserve(rights.len(), GFP_KERNEL_ACCOUNT)?;
-        // CAST: a reply has a few rights.
+            .reserve(items.len(), GFP_KERNEL_ACCOUNT)?;
+        // CAST: a reply has a few descriptors.
         self.put(&MachMsgBody {
-            descriptor_count: rights.len() as u32,
+            descriptor_count: items.len() as u32,
         });
-        for (right, received_as) in rights {
-            let carried = Carried::port(self.offset, right, received_as);
+        for item in items {
+            let offset = self.offset;
+            let end = offset.saturating_add(descriptor_size(&item));
+            if let Item::Memory(_) = &item {
+                // The rest is written when the memory has an address.
+                self.put(&OolDescriptor64 {
+                    address: UserAddr::NULL,
+                    deallocate: 0,
+                    // CAST: these are small numbers.
+                    copy: CopyOption::Virtual.raw() as u8,
+                    _pad: [0],
+                    kind: DescriptorType::Ool.raw() as u8,
+                    size: 0,
+                });
+            }
+            // That of a right is written when the right has a name.
+            self.offset = end;
+            let carried = Carried { offset, item };
             self.message.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
-            // The descriptor is written when the right has a name.
-            self.offset = self.offset.saturating_add(size_of::<PortDescriptor>());
         }
         Ok(())
     }

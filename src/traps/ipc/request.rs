@@ -14,6 +14,7 @@ use super::{
         Item,
         Message, //
     },
+    ool::Region,
     right::{
         Right,
         SendRight, //
@@ -23,16 +24,23 @@ use super::{
         RoutineResult, //
     },
 };
-use crate::abi::{
-    msg::{
-        Disposition,
-        PortDescriptor,
-        COMPLEX_MIN_SIZE,
-        HEADER_SIZE, //
+use crate::{
+    abi::{
+        msg::{
+            Disposition,
+            OolDescriptor64,
+            PortDescriptor,
+            COMPLEX_MIN_SIZE,
+            HEADER_SIZE, //
+        },
+        notify::NdrRecord,
+        PortName,
+        UserAddr, //
     },
-    notify::NdrRecord,
-    PortName,
-    UserAddr, //
+    core::{
+        KernError,
+        KernResult, //
+    },
 };
 use core::mem::size_of;
 use kernel::prelude::*;
@@ -41,8 +49,10 @@ use zerocopy::FromBytes;
 /// Where a parameter stands in a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Among the descriptors.
+    /// Among the descriptors: a right.
     Descriptor,
+    /// Among the descriptors: out-of-line memory.
+    Memory,
     /// After the NDR record.
     Inline,
 }
@@ -87,13 +97,15 @@ impl<'a> Request<'a> {
     /// Begins to decode a request that has parameters of these shapes.
     pub(crate) fn begin(&mut self, shapes: &[Shape]) -> RoutineResult {
         let wanted = |shape| shapes.iter().filter(|other| **other == shape).count();
-        let descriptors = wanted(Shape::Descriptor);
+        let (rights, memory) = (wanted(Shape::Descriptor), wanted(Shape::Memory));
+        let descriptors = rights.saturating_add(memory);
         if self.message.complex != (descriptors > 0) || self.message.carried.len() != descriptors {
             return Err(Refusal::BAD_ARGUMENTS);
         }
         if descriptors > 0 {
-            let size = descriptors.saturating_mul(size_of::<PortDescriptor>());
-            self.offset = size.saturating_add(COMPLEX_MIN_SIZE);
+            self.offset = COMPLEX_MIN_SIZE
+                .saturating_add(rights.saturating_mul(size_of::<PortDescriptor>()))
+                .saturating_add(memory.saturating_mul(size_of::<OolDescriptor64>()));
         }
         if wanted(Shape::Inline) > 0 {
             self.inline::<NdrRecord>()?;
@@ -115,15 +127,20 @@ impl<'a> Request<'a> {
         value.ok_or(Refusal::BAD_ARGUMENTS)
     }
 
-    /// The next right, and what its receiver would hold.
-    fn right(&mut self) -> RoutineResult<(Right, Disposition)> {
+    /// What the next descriptor stands for.
+    fn item(&mut self) -> RoutineResult<&mut Item> {
         let carried = self
             .message
             .carried
             .get_mut(self.descriptors)
             .ok_or(Refusal::BAD_ARGUMENTS)?;
         self.descriptors = self.descriptors.saturating_add(1);
-        match &mut carried.item {
+        Ok(&mut carried.item)
+    }
+
+    /// The next right, and what its receiver would hold.
+    fn right(&mut self) -> RoutineResult<(Right, Disposition)> {
+        match self.item()? {
             Item::Port(right, received_as) => {
                 Ok((core::mem::replace(right, Right::Null), *received_as))
             }
@@ -176,6 +193,50 @@ impl Param for Option<SendRight> {
             _ if received_as != Disposition::MoveSend => Err(Refusal::TYPE_ERROR),
             Right::Send(right) => Ok(Some(right)),
             _ => Ok(None),
+        }
+    }
+}
+
+/// Out-of-line memory, which may have no bytes.
+pub(crate) struct Memory(pub(super) Option<Region>);
+
+impl Memory {
+    /// Makes `length` zeroes to be filled. `KERN_RESOURCE_SHORTAGE` without memory.
+    pub(crate) fn zeroed(length: usize) -> KernResult<Self> {
+        if length == 0 {
+            return Ok(Self(None));
+        }
+        let region = Region::zeroed(length).map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+        Ok(Self(Some(region)))
+    }
+
+    /// The number of bytes.
+    pub(crate) fn size(&self) -> u32 {
+        self.0.as_ref().map_or(0, Region::size)
+    }
+
+    /// Replaces the bytes from `offset` on; what is beyond the end is not written.
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        if let Some(region) = &mut self.0 {
+            region.write(offset, bytes);
+        }
+    }
+
+    /// Fills `bytes` from `offset` on; what is beyond the end stays.
+    pub(crate) fn read(&self, offset: usize, bytes: &mut [u8]) {
+        if let Some(region) = &self.0 {
+            region.read(offset, bytes);
+        }
+    }
+}
+
+impl Param for Memory {
+    const SHAPE: Shape = Shape::Memory;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        match request.item()? {
+            Item::Memory(region) => Ok(Self(region.take())),
+            _ => Err(Refusal::TYPE_ERROR),
         }
     }
 }

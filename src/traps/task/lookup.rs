@@ -11,8 +11,7 @@ use crate::{
             TaskForPidArgs,
             TaskNameForPidArgs, //
         },
-        nr,
-        PortName, //
+        nr, //
     },
     core::{
         user,

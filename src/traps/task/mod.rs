@@ -5,6 +5,7 @@
 mod image;
 mod info;
 mod lookup;
+mod policy;
 
 use super::ipc::{
     RoutineDescriptor,
@@ -46,7 +47,7 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
     ],
 ];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [info::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 2] = [info::ROUTINES, policy::ROUTINES];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);
