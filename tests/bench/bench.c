@@ -172,6 +172,11 @@ void skip_case(const char *format, ...)
 	bench_skip("%s", format);
 }
 
+void note(const char *format, ...)
+{
+	(void)format;
+}
+
 void poison(void *bytes, size_t size)
 {
 	memset(bytes, 0xcc, size);
