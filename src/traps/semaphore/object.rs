@@ -109,11 +109,11 @@ pub(super) struct Semaphore {
 }
 
 /// What came of the attempt to take a signal.
-pub(super) enum Attempt {
+pub(super) enum Attempt<'a> {
     /// There was one, or never will be.
     Done(KernResult),
     /// The waiter is in the queue.
-    Queued,
+    Queued(&'a Arc<Linked<Waiter>>),
 }
 
 impl Semaphore {
@@ -170,10 +170,14 @@ impl Semaphore {
         Ok(())
     }
 
-    /// Takes a signal if there is one, else queues `waiter`, the current thread's, or fails with
-    /// `KERN_OPERATION_TIMED_OUT` if there is to be no wait.
+    /// Takes a signal if there is one, else queues the waiter that `waiter` gives, the current
+    /// thread's, or fails with `KERN_OPERATION_TIMED_OUT` if there is to be no wait.
     #[inline]
-    pub(super) fn try_wait(&self, waiter: &Arc<Linked<Waiter>>, patience: Patience) -> Attempt {
+    pub(super) fn try_wait<'a>(
+        &self,
+        waiter: impl FnOnce() -> Option<&'a Arc<Linked<Waiter>>>,
+        patience: Patience,
+    ) -> Attempt<'a> {
         let mut state = self.state.lock();
         if state.owner.is_none() {
             return Attempt::Done(Err(KernError::TERMINATED));
@@ -185,6 +189,9 @@ impl Semaphore {
         if let Patience::Poll = patience {
             return Attempt::Done(Err(KernError::OPERATION_TIMED_OUT));
         }
+        let Some(waiter) = waiter() else {
+            return Attempt::Done(Err(KernError::FAILURE));
+        };
         let queued = if self.policy.by_priority || self.policy.reversed {
             waiter.begin_with_priority();
             let goes_before = |other: &Waiter| self.policy.goes_before(waiter, other);
@@ -194,7 +201,7 @@ impl Semaphore {
             state.waiters.push_back(waiter.clone())
         };
         match queued {
-            Ok(()) => Attempt::Queued,
+            Ok(()) => Attempt::Queued(waiter),
             // A thread waits in one place at a time, so this is not reached; nor would it hang.
             Err(_) => Attempt::Done(Err(KernError::FAILURE)),
         }

@@ -156,13 +156,12 @@ fn wait(
     signal: Option<&Semaphore>,
     patience: Patience,
 ) -> KernResult {
-    let state = THREAD.of_thread(context.thread());
-    let waiter = &state.ok_or(KernError::FAILURE)?.waiter;
+    let waiter = || Some(&THREAD.of_thread(context.thread())?.waiter);
     let attempt = semaphore.try_wait(waiter, patience);
     let signalled = signal.map_or(Ok(()), Semaphore::signal);
     match attempt {
         Attempt::Done(result) => result,
-        Attempt::Queued => match signalled {
+        Attempt::Queued(waiter) => match signalled {
             Ok(()) => semaphore.finish_wait(waiter, patience),
             // Whoever was to be told cannot be, and would not answer.
             Err(error) => semaphore.give_up(waiter, error),
