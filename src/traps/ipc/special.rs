@@ -171,11 +171,6 @@ impl TaskPort {
         )
     }
 
-    /// What anybody may know who can name the task.
-    pub(crate) fn name(&self) -> &TaskNamePort {
-        &self.name
-    }
-
     /// The task, while it lives. `KERN_INVALID_TASK` when it has ended.
     pub(crate) fn task(&self, mach: &Mach) -> KernResult<Arc<Task>> {
         self.name.task(mach)
