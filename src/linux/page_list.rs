@@ -201,7 +201,7 @@ impl PageList {
     /// the caller must initialise before the list is given out.
     fn add_block(&mut self, left: usize) -> Result<&mut [MaybeUninit<u8>], AllocError> {
         let wanted = left.div_ceil(PAGE_SIZE);
-        let order = wanted.ilog2().min(BLOCK_ORDER);
+        let order = wanted.checked_ilog2().unwrap_or(0).min(BLOCK_ORDER);
         let (first, order) = match alloc_pages(GFP_BLOCK, order) {
             Some(first) if order > 0 => (first, order),
             Some(first) => (first, 0),
