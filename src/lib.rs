@@ -66,6 +66,7 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
     &traps::pthread::TRAPS,
     &traps::semaphore::TRAPS,
     &traps::timer::TRAPS,
+    &traps::psynch::TRAPS,
     &traps::kqueue::TRAPS,
     &traps::vchroot::TRAPS,
     &traps::debug::TRAPS,
@@ -88,7 +89,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
     let names = module_parameters::names_per_task.value();
-    let all: [Arc<dyn Subsystem>; 11] = [
+    let all: [Arc<dyn Subsystem>; 12] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
@@ -96,6 +97,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
         Arc::new(traps::semaphore::Semaphores, GFP_KERNEL)?,
         Arc::new(traps::timer::Timers, GFP_KERNEL)?,
+        Arc::new(traps::psynch::Psynch::new()?, GFP_KERNEL)?,
         Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Vchroot, GFP_KERNEL)?,
         Arc::new(traps::debug::Debug, GFP_KERNEL)?,

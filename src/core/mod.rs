@@ -68,10 +68,13 @@ pub(crate) use self::{
         TrapRegistry, //
     },
     result::{
+        BsdError,
+        BsdResult,
         Interrupted,
         KernError,
         KernResult,
         Outcome,
+        RetVal,
         TrapReturn, //
     },
     stats::Event,

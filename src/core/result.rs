@@ -222,3 +222,55 @@ impl TrapReturn for Result {
         self.map(|()| 0u32).into_outcome()
     }
 }
+
+/// What a trap of the BSD family returns when it succeeds: a word whose every bit may be set.
+///
+/// One with bit 31 set looks like an errno; that is how the interface is (ABI traps §1.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RetVal(pub(crate) u32);
+
+/// Why a trap of the BSD family failed: an errno, with bits of information added to it.
+#[derive(Clone, Copy)]
+pub(crate) struct BsdError {
+    errno: Error,
+    bits: i32,
+}
+
+/// The result of a trap of the BSD family.
+pub(crate) type BsdResult = Result<RetVal, BsdError>;
+
+impl BsdError {
+    /// `errno` with `bits` in the number, which must be none that an errno has.
+    pub(crate) fn with_bits(errno: Error, bits: i32) -> Self {
+        Self { errno, bits }
+    }
+}
+
+impl From<Error> for BsdError {
+    fn from(errno: Error) -> Self {
+        Self { errno, bits: 0 }
+    }
+}
+
+impl From<Interrupted> for BsdError {
+    fn from(interrupted: Interrupted) -> Self {
+        Error::from(interrupted).into()
+    }
+}
+
+impl TrapReturn for BsdResult {
+    #[inline]
+    fn into_outcome(self) -> Outcome {
+        match self {
+            Ok(RetVal(word)) => Outcome {
+                // CAST: The bits as they are.
+                value: word as i32,
+                failed: false,
+            },
+            Err(BsdError { errno, bits }) => Outcome {
+                value: -(errno.to_errno().wrapping_neg() | bits),
+                failed: true,
+            },
+        }
+    }
+}

@@ -10,6 +10,7 @@
 
 use core::{
     cell::UnsafeCell,
+    marker::PhantomData,
     ops::Deref,
     ptr, //
 };
@@ -200,6 +201,91 @@ impl<T> Queue<T> {
         unsafe { self.head.as_ref() }.map(|item| &item.value)
     }
 
+    /// The item that was appended last.
+    #[inline]
+    pub(crate) fn back(&self) -> Option<&T> {
+        // SAFETY: By the type invariants `tail` is null or an item that this queue keeps alive.
+        unsafe { self.tail.as_ref() }.map(|item| &item.value)
+    }
+
+    /// The items from front to back.
+    pub(crate) fn iter(&self) -> Iter<'_, T> {
+        Iter {
+            next: self.head,
+            _queue: PhantomData,
+        }
+    }
+
+    /// Inserts `item` behind the last one for which `stays_ahead` holds, or at the front; or gives
+    /// it back when it already is in a queue. Looks from the back, so it takes constant time for
+    /// items that arrive in order.
+    pub(crate) fn insert_behind(
+        &mut self,
+        item: Arc<Linked<T>>,
+        mut stays_ahead: impl FnMut(&T) -> bool,
+    ) -> Result<(), Arc<Linked<T>>> {
+        let mut prev = self.tail;
+        // SAFETY: By the type invariants `prev` is null or an item of this queue, and its links
+        // are ours.
+        while let Some(other) = unsafe { prev.as_ref() } {
+            if stays_ahead(&other.value) {
+                break;
+            }
+            // SAFETY: As above.
+            prev = unsafe { (*other.links.get()).prev };
+        }
+        if item.home.cmpxchg(0, self.id, Acquire).is_err() {
+            return Err(item);
+        }
+        let item = Arc::into_raw(item);
+        // SAFETY: `prev` is null or an item of this queue, as is what follows it; the exchange
+        // above made the item's links ours, and the reference that it came from keeps it alive.
+        unsafe {
+            let next = if prev.is_null() {
+                self.head
+            } else {
+                (*(*prev).links.get()).next
+            };
+            *(*item).links.get() = Links { prev, next };
+            // INVARIANT: The item stands between its two neighbours, and its `home` is `id`.
+            if prev.is_null() {
+                self.head = item;
+            } else {
+                (*(*prev).links.get()).next = item;
+            }
+            if next.is_null() {
+                self.tail = item;
+            } else {
+                (*(*next).links.get()).prev = item;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the first item for which `is_wanted` holds.
+    pub(crate) fn take_first(
+        &mut self,
+        mut is_wanted: impl FnMut(&T) -> bool,
+    ) -> Option<Arc<Linked<T>>> {
+        let mut item = self.head;
+        // SAFETY: By the type invariants `item` is null or an item of this queue.
+        while let Some(at) = unsafe { item.as_ref() } {
+            if is_wanted(&at.value) {
+                // SAFETY: As above.
+                return Some(unsafe { self.unlink(item) });
+            }
+            // SAFETY: The links of an item of this queue are ours.
+            item = unsafe { (*at.links.get()).next };
+        }
+        None
+    }
+
+    /// Whether `item` is in this queue.
+    #[inline]
+    pub(crate) fn contains(&self, item: &Linked<T>) -> bool {
+        item.home.load(Relaxed) == self.id
+    }
+
     /// Removes `item`, or returns `None` when it is not in this queue.
     #[inline]
     pub(crate) fn remove(&mut self, item: &Linked<T>) -> Option<Arc<Linked<T>>> {
@@ -240,6 +326,31 @@ impl<T> Queue<T> {
             // SAFETY: The pointer came from `Arc::into_raw` in `push_back`.
             Arc::from_raw(item)
         }
+    }
+}
+
+/// See [`Queue::iter`].
+///
+/// # Invariants
+///
+/// `next` is null or an item of the queue, which is borrowed.
+pub(crate) struct Iter<'a, T> {
+    next: *const Linked<T>,
+    _queue: PhantomData<&'a Queue<T>>,
+}
+
+impl<'a, T> Iterator for Iter<'a, T> {
+    type Item = &'a T;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a T> {
+        // SAFETY: By the type invariants the item, if there is one, is kept alive by the queue,
+        // which nobody can change while it is borrowed.
+        let item = unsafe { self.next.as_ref() }?;
+        // INVARIANT: What follows an item is null or an item of the same queue.
+        // SAFETY: The queue's items' links are accessed through the queue, which is borrowed.
+        self.next = unsafe { (*item.links.get()).next };
+        Some(&item.value)
     }
 }
 

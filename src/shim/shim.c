@@ -108,6 +108,11 @@ unsigned long mach_shim_file_inode(struct file *file)
 	return file_inode(file)->i_ino;
 }
 
+bool mach_shim_file_is_mapped(struct file *file)
+{
+	return mapping_mapped(file->f_mapping);
+}
+
 int mach_shim_mmap_write_lock_killable(struct mm_struct *mm)
 {
 	return mmap_write_lock_killable(mm);

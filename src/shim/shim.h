@@ -35,6 +35,7 @@ loff_t mach_shim_file_size(struct file *file);
 umode_t mach_shim_file_mode(struct file *file);
 dev_t mach_shim_file_device(struct file *file);
 unsigned long mach_shim_file_inode(struct file *file);
+bool mach_shim_file_is_mapped(struct file *file);
 
 /* linux/mmap_lock.h, linux/mm.h */
 struct mm_struct;

@@ -12,6 +12,7 @@ pub(crate) mod generic;
 pub(crate) mod host;
 pub(crate) mod ipc;
 pub(crate) mod kqueue;
+pub(crate) mod psynch;
 pub(crate) mod pthread;
 pub(crate) mod semaphore;
 pub(crate) mod task;

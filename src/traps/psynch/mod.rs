@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The traps behind the pthread library's mutexes, condition variables and read-write locks (ABI
+//! traps §9; the protocol of the library of the OS X 10.8 era).
+//!
+//! A lock is a few words in user memory, and the kernel is entered only when threads contend for
+//! it. What the kernel keeps of it lives from the first such call to the last; the words say who
+//! has come, who has left and whom the kernel has let go on, as counts. A wake-up is for a count
+//! rather than for a thread, so it may come before the thread it is for, and then waits for it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `word` | the words and how counts compare |
+//! | `table` | finding what the kernel keeps, by address or by shared memory |
+//! | `object` | kinds of objects |
+//! | `waiter` | threads that wait, and who ends a wait |
+//! | `record` | wake-ups and grants for those who have not come yet |
+//! | `mutex`, `cv`, `cv_traps`, `rwlock`, `rw_traps` | the objects and their traps |
+//!
+//! The kernel knows no owners: what the death of one means is between the programs that share the
+//! lock. Who waits can be interrupted and killed at any moment.
+//!
+//! Locks: one spinlock for each shard of a table; each thread's `spare`. Both are leaves but for
+//! wait queues, and no thread holds two.
+
+mod cv;
+mod cv_traps;
+mod mutex;
+mod object;
+mod record;
+mod rw_traps;
+mod rwlock;
+mod table;
+mod waiter;
+mod word;
+
+use self::{
+    table::{
+        Key,
+        Place,
+        Table, //
+    },
+    waiter::{
+        Entry,
+        Waiter, //
+    },
+    word::flag,
+};
+use crate::{
+    abi::{
+        PortName,
+        UserAddr, //
+    },
+    core::{
+        Birth,
+        Context,
+        ObjectCounter,
+        StateKey,
+        Subsystem,
+        Task,
+        TaskState,
+        Thread,
+        ThreadState,
+        TrapDescriptor, //
+    },
+    linux::{
+        later::Later,
+        shared_memory::SharedMemory, //
+    },
+};
+use core::any::Any;
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    },
+};
+
+/// The traps of this subsystem, file by file.
+pub(crate) const TRAPS: [&[TrapDescriptor]; 3] = [mutex::TRAPS, cv_traps::TRAPS, rw_traps::TRAPS];
+
+static OBJECTS: ObjectCounter = ObjectCounter::new("psynch objects");
+
+static TASK: StateKey<TaskPsynch> = StateKey::new();
+
+static THREAD: StateKey<ThreadPsynch> = StateKey::new();
+
+/// How long after the end of a task its shared memory is looked for, in milliseconds. Its threads
+/// may end after it, and give up the memory only then.
+const CLEANUP_MS: u32 = 50;
+
+/// The subsystem.
+pub(crate) struct Psynch {
+    shared: Arc<Later<Table>>,
+}
+
+impl Psynch {
+    /// Makes what all tasks share. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            shared: Later::new(Table::new())?,
+        })
+    }
+}
+
+impl Subsystem for Psynch {
+    fn name(&self) -> &'static str {
+        "psynch"
+    }
+
+    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
+        &TRAPS
+    }
+
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        static KINDS: [&ObjectCounter; 1] = [&OBJECTS];
+        &KINDS
+    }
+
+    fn bind(&self, position: usize) {
+        TASK.bind(position);
+        THREAD.bind(position);
+    }
+
+    fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        let shared = self.shared.clone();
+        let task = Arc::pin_init(
+            pin_init!(TaskPsynch {
+                own <- Table::new(),
+                shared,
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Some(task))
+    }
+
+    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        let waiter = Waiter::new()?;
+        let thread = Arc::pin_init(
+            pin_init!(ThreadPsynch {
+                waiter,
+                spare <- new_spinlock!(None, "ThreadPsynch::spare"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Some(thread))
+    }
+
+    fn shutdown(&self) {
+        self.shared.chore().clear();
+    }
+}
+
+/// A task as psynch sees it.
+#[pin_data]
+struct TaskPsynch {
+    /// What is in memory of its own.
+    #[pin]
+    own: Table,
+    shared: Arc<Later<Table>>,
+}
+
+impl TaskPsynch {
+    fn of<'a>(context: &Context<'a>) -> Result<&'a Self> {
+        TASK.of_task(context.task()).ok_or(ENXIO)
+    }
+
+    /// Where what the kernel keeps of the lock at `address` is found. May sleep.
+    fn place(&self, address: UserAddr, flags: u32) -> Place<'_> {
+        if flags & flag::SHARED_MASK == flag::SHARED {
+            if let Some((memory, offset)) = SharedMemory::at(address.0) {
+                let key = Key::shared(&memory, offset);
+                return Place::new(self.shared.chore(), key, Some(memory));
+            }
+        }
+        Place::new(&self.own, Key::private(address.0), None)
+    }
+}
+
+impl TaskState for TaskPsynch {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn task_ended(&self) {
+        self.own.clear();
+        if !self.shared.chore().is_empty() {
+            self.shared.run_in(CLEANUP_MS);
+        }
+    }
+}
+
+/// A thread as psynch sees it.
+#[pin_data]
+struct ThreadPsynch {
+    waiter: Entry,
+    /// An entry for a wake-up that is left for others, so that none is allocated under a lock.
+    #[pin]
+    spare: SpinLock<Option<Entry>>,
+}
+
+impl ThreadPsynch {
+    fn of<'a>(context: &Context<'a>) -> Result<&'a Self> {
+        THREAD.of_thread(context.thread()).ok_or(ENXIO)
+    }
+
+    /// An entry that nobody uses. Fails with `ENOMEM`.
+    fn take_spare(&self) -> Result<Entry> {
+        let kept = self.spare.lock().take();
+        match kept {
+            Some(entry) => Ok(entry),
+            None => Waiter::new(),
+        }
+    }
+
+    /// Keeps an entry that was not used.
+    fn keep_spare(&self, entry: Option<Entry>) {
+        let old = core::mem::replace(&mut *self.spare.lock(), entry);
+        drop(old);
+    }
+}
+
+impl ThreadState for ThreadPsynch {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Whether somebody wants the thread to be cancelled, and it does not object.
+fn is_cancelled(thread: &Thread) -> bool {
+    use kernel::sync::atomic::ordering::Relaxed;
+    thread.cancellation.load(Relaxed) == 2
+}
+
+/// The place in wait lists of the thread that `port` denotes.
+fn waiter_of(_context: &Context<'_>, _port: PortName) -> Option<Entry> {
+    None
+}

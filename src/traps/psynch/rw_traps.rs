@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The traps on read-write locks (ABI traps §9.5).
+//!
+//! Locks: the table's, inside [`Place::with`](super::table::Place::with).
+
+use super::{
+    object::{
+        Object,
+        ObjectKind, //
+    },
+    rwlock::{
+        Begun,
+        RwLock,
+        Words, //
+    },
+    waiter::{
+        Entry,
+        Wakes, //
+    },
+    TaskPsynch,
+    ThreadPsynch, //
+};
+use crate::{
+    abi::{
+        args::{
+            PsynchRwRdlockArgs,
+            PsynchRwUnlockArgs,
+            PsynchRwWrlockArgs, //
+        },
+        nr,
+        UserAddr, //
+    },
+    core::{
+        BsdError,
+        BsdResult,
+        Context,
+        Interrupted,
+        RetVal,
+        TrapDescriptor, //
+    },
+    linux::wait::Woken,
+};
+use kernel::prelude::*;
+use mach_macros::{
+    trap,
+    traps, //
+};
+
+/// The traps of this file.
+pub(super) const TRAPS: &[TrapDescriptor] =
+    traps![psynch_rw_rdlock, psynch_rw_wrlock, psynch_rw_unlock];
+
+/// Has `begin` take the lock at `address`, and waits for it.
+fn lock(
+    context: &Context<'_>,
+    address: UserAddr,
+    flags: u32,
+    begin: impl FnOnce(&mut RwLock, &Entry, &mut Wakes) -> Result<Begun>,
+) -> BsdResult {
+    let entry = &ThreadPsynch::of(context)?.waiter;
+    let place = TaskPsynch::of(context)?.place(address, flags);
+    let begun = place.with(ObjectKind::RwLock, |object, wakes| match object {
+        Object::RwLock(lock) => begin(lock, entry, wakes),
+        _ => Err(EBUSY),
+    })??;
+    if let Begun::Over(word) = begun {
+        return Ok(RetVal(word));
+    }
+    let woken = entry.sleep(None, || false);
+    if woken != Woken::Ready && entry.give_up() {
+        place.with_existing(|object, _| {
+            if let Object::RwLock(lock) = object {
+                lock.stop_waiting(entry);
+            }
+        });
+        return Err(BsdError::from(Interrupted));
+    }
+    Ok(RetVal(entry.word()))
+}
+
+/// Waits until the caller may read.
+#[trap(nr::PSYNCH_RW_RDLOCK)]
+fn psynch_rw_rdlock(context: &Context<'_>, args: PsynchRwRdlockArgs) -> BsdResult {
+    let words = Words {
+        l: args.lgenval,
+        u: args.ugenval,
+        s: args.rw_wc,
+    };
+    // CAST: A word of flags.
+    let flags = args.flags as u32;
+    lock(context, args.rwlock, flags, |lock, entry, wakes| {
+        lock.read(words, entry, wakes)
+    })
+}
+
+/// Waits until the caller may write.
+#[trap(nr::PSYNCH_RW_WRLOCK)]
+fn psynch_rw_wrlock(context: &Context<'_>, args: PsynchRwWrlockArgs) -> BsdResult {
+    let words = Words {
+        l: args.lgenval,
+        u: args.ugenval,
+        s: args.rw_wc,
+    };
+    // CAST: A word of flags.
+    let flags = args.flags as u32;
+    lock(context, args.rwlock, flags, |lock, entry, wakes| {
+        lock.write(words, entry, wakes)
+    })
+}
+
+/// Lets the next threads have the lock.
+#[trap(nr::PSYNCH_RW_UNLOCK)]
+fn psynch_rw_unlock(context: &Context<'_>, args: PsynchRwUnlockArgs) -> BsdResult {
+    let words = Words {
+        l: args.lgenval,
+        u: args.ugenval,
+        s: args.rw_wc,
+    };
+    // CAST: A word of flags.
+    let flags = args.flags as u32;
+    let place = TaskPsynch::of(context)?.place(args.rwlock, flags);
+    let word = place.with(ObjectKind::RwLock, |object, wakes| match object {
+        Object::RwLock(lock) => Ok(lock.unlock(words, wakes)),
+        _ => Err(EBUSY),
+    })??;
+    Ok(RetVal(word))
+}
