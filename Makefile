@@ -8,7 +8,8 @@
 # root, same paths, and calls make again; there scripts/build.mk has the rules.
 
 GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-analyzer \
-	host-test host-programs vm-programs demo bench bench-profile fuzz-loader test-long
+	host-test host-programs vm-programs demo bench bench-profile fuzz-loader test-long \
+	stress-psynch
 
 .DEFAULT_GOAL := all
 

@@ -151,6 +151,11 @@ test-long: TESTS := loader_fuzz life
 test-long: vm-ready
 	@scripts/run-tests.py --vm $(VM_TESTS)
 
+# Ten million operations on the locks of psynch, or PSYNCH_OPS=.
+stress-psynch: vm-ready
+	@APPEND="$$APPEND psynch_ops=$(or $(PSYNCH_OPS),10000000)" TESTS=psynch_long \
+		scripts/run-tests.py --vm $(B)/vm/test_psynch_long
+
 run: vm-ready
 	@scripts/run-demo.py
 

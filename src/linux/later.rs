@@ -68,7 +68,7 @@ impl<T: Chore> Later<T> {
             return;
         };
         let delay = msecs_to_jiffies(milliseconds);
-        if workqueue::system()
+        if workqueue::system_power_efficient()
             .enqueue_delayed(self.clone(), delay)
             .is_ok()
         {

@@ -211,6 +211,33 @@ TEST(signal_interrupts_the_wait)
 	CHECK_HEX(ps_mutexwait(MUTEX, 0x203, 0x100, PS_FAIR), GRANT(0x200));
 }
 
+/* Another thread's wish to cancel it ends no wait but those at condition variables. */
+static void *wait_for_mutex(void *argument)
+{
+	name_t *port = argument;
+
+	*port = thread_self();
+	return (void *)ps_mutexwait(MUTEX, 0x203, 0x100, PS_FAIR);
+}
+
+TEST(cancellation_does_not_end_the_wait)
+{
+	struct worker worker;
+	name_t port = 0;
+
+	mach_open();
+	if (!trap_is_built(NR_pthread_markcancel))
+		SKIP("pthread_markcancel is not built");
+	worker_start(&worker, wait_for_mutex, &port);
+	while (!__atomic_load_n(&port, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
+	worker_wait_in_trap(&worker);
+	CHECK_RET(trap(NR_pthread_markcancel, port), 0);
+	worker_wait_in_trap(&worker);
+	CHECK_HEX(ps_mutexdrop(MUTEX, 0x203, 0x100, PS_FAIR), 0);
+	worker_join(&worker);
+}
+
 TEST(retry_bit_is_no_part_of_the_count)
 {
 	mach_open();

@@ -155,7 +155,7 @@ fn psynch_cvwait(context: &Context<'_>, args: PsynchCvwaitArgs) -> BsdResult {
     let own = ThreadPsynch::of(context)?;
     let flags = args.flags;
     let thread = context.thread();
-    if super::is_cancelled(thread) {
+    if thread.is_cancelled() {
         return Err(EINTR.into());
     }
     let words = Words::of(args.cvlsgen, args.cvugen);
@@ -182,7 +182,7 @@ fn psynch_cvwait(context: &Context<'_>, args: PsynchCvwaitArgs) -> BsdResult {
     if let Begun::Over(word) = begun {
         return Ok(RetVal(word));
     }
-    let errno = match entry.sleep(deadline, || super::is_cancelled(thread)) {
+    let errno = match entry.sleep(deadline, || thread.is_cancelled()) {
         Woken::Ready => {
             let released = entry.word() & RELEASED != 0;
             return Ok(RetVal(if released { ALL_GONE } else { 0 }));

@@ -59,13 +59,16 @@ use crate::{
         Subsystem,
         Task,
         TaskState,
-        Thread,
         ThreadState,
         TrapDescriptor, //
     },
     linux::{
         later::Later,
         shared_memory::SharedMemory, //
+    },
+    traps::ipc::{
+        self,
+        ThreadPort, //
     },
 };
 use core::any::Any;
@@ -228,13 +231,10 @@ impl ThreadState for ThreadPsynch {
     }
 }
 
-/// Whether somebody wants the thread to be cancelled, and it does not object.
-fn is_cancelled(thread: &Thread) -> bool {
-    use kernel::sync::atomic::ordering::Relaxed;
-    thread.cancellation.load(Relaxed) == 2
-}
-
-/// The place in wait lists of the thread that `port` denotes.
-fn waiter_of(_context: &Context<'_>, _port: PortName) -> Option<Entry> {
-    None
+/// The place in wait lists of the living thread that `name` is a right to.
+fn waiter_of(context: &Context<'_>, name: PortName) -> Option<Entry> {
+    let object = ipc::object_named(context, name).ok()?;
+    let port = object.as_any().downcast_ref::<ThreadPort>()?;
+    let thread = port.thread(context.mach()).ok()?;
+    Some(THREAD.of_thread(&thread)?.waiter.clone())
 }
