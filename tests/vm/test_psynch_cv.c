@@ -388,7 +388,7 @@ TEST(signal_for_a_thread_that_does_not_wait_is_for_all)
 
 	mach_open();
 	named_block(&waiter, 0x100);
-	CHECK_HEX(ps_cvsignal(CV, 0x200, 0, PS_CV_C, thread_self(), 0), PS_INC);
+	CHECK_HEX(ps_cvsignal(CV, 0x200, 0, PS_CV_C, thread_self(), 0), PS_INC | PS_CV_P);
 	worker_join(&waiter.worker);
 	CHECK_HEX(waiter.result, 0);
 	CHECK_HEX(wait_ms(0x200, PS_CV_C, 1000), PS_INC | PS_CV_C);

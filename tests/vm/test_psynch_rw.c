@@ -204,6 +204,37 @@ TEST(signal_interrupts_the_wait)
 	CHECK_HEX(ps_rwunlock(LOCK, 0x300, 0x100, 0x100, 0), 0x300);
 }
 
+static void *read_until_granted(void *argument)
+{
+	long result;
+
+	do {
+		result = ps_rdlock(LOCK, 0x300 | PS_I, 0x100, 0x100, 0);
+	} while (result == -EINTR);
+	*(long *)argument = result;
+	return NULL;
+}
+
+TEST(thread_that_comes_back_makes_nothing_forgotten)
+{
+	struct ps_call writer = writer_at(0x200 | PS_I);
+	struct worker reader;
+	long result = -1;
+
+	catch_signal(SIGUSR1);
+	mach_open();
+	ps_call_block(&writer);
+	worker_start(&reader, read_until_granted, &result);
+	worker_wait_in_trap(&reader);
+	CHECK_HEX(ps_rwunlock(LOCK, 0x300 | PS_I, 0x100, 0x100, 0), PS_INC | PS_K | PS_E);
+	CHECK_HEX(ps_call_end(&writer), PS_INC | PS_K | PS_E);
+	/* An unlock is kept for two more; the reader, with its old word, is one of them. */
+	CHECK_HEX(ps_rwunlock(LOCK, 0x400, 0x200, 0x200, 0), 0x400);
+	worker_signal(&reader, SIGUSR1);
+	worker_join(&reader);
+	CHECK_HEX(result, PS_INC);
+}
+
 TEST(idle_lock_can_become_something_else)
 {
 	mach_open();

@@ -20,7 +20,7 @@
 //! The kernel knows no owners: what the death of one means is between the programs that share the
 //! lock. Who waits can be interrupted and killed at any moment.
 //!
-//! Locks: one spinlock for each shard of a table; each thread's `spare`. Both are leaves but for
+//! Locks: one spinlock for each shard of a table; each thread's `spare` and `interrupted`. All are leaves but for
 //! wait queues, and no thread holds two.
 
 mod cv;
@@ -35,6 +35,7 @@ mod waiter;
 mod word;
 
 use self::{
+    rw_traps::InterruptedWait,
     table::{
         Key,
         Place,
@@ -145,6 +146,7 @@ impl Subsystem for Psynch {
             pin_init!(ThreadPsynch {
                 waiter,
                 spare <- new_spinlock!(None, "ThreadPsynch::spare"),
+                interrupted <- new_spinlock!(None, "ThreadPsynch::interrupted"),
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -202,6 +204,9 @@ struct ThreadPsynch {
     /// An entry for a wake-up that is left for others, so that none is allocated under a lock.
     #[pin]
     spare: SpinLock<Option<Entry>>,
+    /// The wait at a read-write lock that was interrupted just now.
+    #[pin]
+    interrupted: SpinLock<Option<InterruptedWait>>,
 }
 
 impl ThreadPsynch {

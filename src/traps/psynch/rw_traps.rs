@@ -51,17 +51,26 @@ use mach_macros::{
 pub(super) const TRAPS: &[TrapDescriptor] =
     traps![psynch_rw_rdlock, psynch_rw_wrlock, psynch_rw_unlock];
 
-/// Has `begin` take the lock at `address`, and waits for it.
+/// A wait that a signal has interrupted: the lock and the words of the trap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct InterruptedWait(u64, Words);
+
+/// Has `begin` take the lock at `address`, and waits for it. `begin` is told whether the thread
+/// was interrupted while it waited there with the same words.
 fn lock(
     context: &Context<'_>,
     address: UserAddr,
     flags: u32,
-    begin: impl FnOnce(&mut RwLock, &Entry, &mut Wakes) -> Result<Begun>,
+    words: Words,
+    begin: impl FnOnce(&mut RwLock, bool, &Entry, &mut Wakes) -> Result<Begun>,
 ) -> BsdResult {
-    let entry = &ThreadPsynch::of(context)?.waiter;
+    let own = ThreadPsynch::of(context)?;
+    let entry = &own.waiter;
+    let wait = InterruptedWait(address.0, words);
+    let again = own.interrupted.lock().take() == Some(wait);
     let place = TaskPsynch::of(context)?.place(address, flags);
     let begun = place.with(ObjectKind::RwLock, |object, wakes| match object {
-        Object::RwLock(lock) => begin(lock, entry, wakes),
+        Object::RwLock(lock) => begin(lock, again, entry, wakes),
         _ => Err(EBUSY),
     })??;
     if let Begun::Over(word) = begun {
@@ -74,6 +83,7 @@ fn lock(
                 lock.stop_waiting(entry);
             }
         });
+        *own.interrupted.lock() = Some(wait);
         return Err(BsdError::from(Interrupted));
     }
     Ok(RetVal(entry.word()))
@@ -89,9 +99,10 @@ fn psynch_rw_rdlock(context: &Context<'_>, args: PsynchRwRdlockArgs) -> BsdResul
     };
     // CAST: A word of flags.
     let flags = args.flags as u32;
-    lock(context, args.rwlock, flags, |lock, entry, wakes| {
-        lock.read(words, entry, wakes)
-    })
+    let read = |lock: &mut RwLock, again, entry: &Entry, wakes: &mut Wakes| {
+        lock.read(words, again, entry, wakes)
+    };
+    lock(context, args.rwlock, flags, words, read)
 }
 
 /// Waits until the caller may write.
@@ -104,9 +115,10 @@ fn psynch_rw_wrlock(context: &Context<'_>, args: PsynchRwWrlockArgs) -> BsdResul
     };
     // CAST: A word of flags.
     let flags = args.flags as u32;
-    lock(context, args.rwlock, flags, |lock, entry, wakes| {
-        lock.write(words, entry, wakes)
-    })
+    let write = |lock: &mut RwLock, again, entry: &Entry, wakes: &mut Wakes| {
+        lock.write(words, again, entry, wakes)
+    };
+    lock(context, args.rwlock, flags, words, write)
 }
 
 /// Lets the next threads have the lock.

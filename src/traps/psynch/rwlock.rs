@@ -29,7 +29,7 @@ use super::{
 use kernel::prelude::*;
 
 /// The words of a trap.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) l: u32,
     pub(super) u: u32,
@@ -122,8 +122,20 @@ impl RwLock {
     }
 
     /// Gives a reader the lock, or makes it wait. `EBUSY` if one waits at its count already.
-    pub(super) fn read(&mut self, words: Words, entry: &Entry, wakes: &mut Wakes) -> Result<Begun> {
-        self.note_init(words.l);
+    ///
+    /// `again` says that the thread comes back from an interruption with the same words. Whether
+    /// they say that the lock is initialised has been looked at then; by now the kernel may keep
+    /// something for this thread, which must not be forgotten.
+    pub(super) fn read(
+        &mut self,
+        words: Words,
+        again: bool,
+        entry: &Entry,
+        wakes: &mut Wakes,
+    ) -> Result<Begun> {
+        if !again {
+            self.note_init(words.l);
+        }
         let seq = word::count(words.l);
         if let Some(word) = self.missed.take(Grant::Read, seq) {
             return Ok(Begun::Over(word));
@@ -139,14 +151,17 @@ impl RwLock {
         Ok(Begun::Queued)
     }
 
-    /// Gives a writer the lock, or makes it wait. `EBUSY` if one waits at its count already.
+    /// As [`read`](Self::read), for a writer.
     pub(super) fn write(
         &mut self,
         words: Words,
+        again: bool,
         entry: &Entry,
         wakes: &mut Wakes,
     ) -> Result<Begun> {
-        self.note_init(words.l);
+        if !again {
+            self.note_init(words.l);
+        }
         let seq = word::count(words.l);
         if let Some(word) = self.missed.take(Grant::Write, seq) {
             return Ok(Begun::Over(word));
