@@ -458,6 +458,11 @@ TEST(immovable_stays_where_it_is)
 	CHECK_RET(port_unguard(port, GUARD), KERN_SUCCESS);
 	move_through(port, to, &result);
 	CHECK_RET(result, MACH_SEND_INVALID_RIGHT);
+	/* And with another one */
+	CHECK_RET(port_guard(port, NOT_GUARD, false), KERN_SUCCESS);
+	CHECK_RET(port_unguard(port, NOT_GUARD), KERN_SUCCESS);
+	move_through(port, to, &result);
+	CHECK_RET(result, MACH_SEND_INVALID_RIGHT);
 	CHECK_NO_MESSAGE(to);
 	CHECK_TYPE(port, MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_SEND);
 	CHECK_SEND_UREFS(port, 1);

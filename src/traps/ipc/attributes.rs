@@ -165,7 +165,8 @@ pub(super) fn guard(
         }
         state.context = value;
         state.guard = Some(if strict { Guard::Strict } else { Guard::Plain });
-        state.immovable = immovable;
+        // Once immovable, a right is that until it dies.
+        state.immovable |= immovable;
         Ok(())
     })
 }
