@@ -256,7 +256,7 @@ impl Drop for PageList {
 /// Allocates two to the power of `order` pages in a row.
 fn alloc_pages(flags: bindings::gfp_t, order: u32) -> Option<NonNull<bindings::page>> {
     // SAFETY: May be called where sleeping is allowed.
-    NonNull::new(unsafe { bindings::alloc_pages_noprof(flags, order) })
+    NonNull::new(unsafe { bindings::alloc_pages(flags, order) })
 }
 
 /// Whether the current thread has been killed. Lets others run if it is their turn.
