@@ -61,7 +61,7 @@ impl<J: Job> Deferred<J> {
         let Some(module) = module::module_ref() else {
             return;
         };
-        if workqueue::system().enqueue(self.clone()).is_ok() {
+        if workqueue::system_long().enqueue(self.clone()).is_ok() {
             // `run` gives it back.
             core::mem::forget(module);
         }
