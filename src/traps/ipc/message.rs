@@ -48,6 +48,9 @@ pub(super) static MESSAGES: ObjectCounter = ObjectCounter::new("messages");
 /// second allocation.
 const INLINE: usize = 392;
 
+/// What new memory is filled with.
+static ZEROS: [u8; 4096] = [0; 4096];
+
 /// The largest message that needs no second allocation.
 const INLINE_MESSAGE: usize = INLINE - TRAILER_SIZE_MAX;
 
@@ -249,7 +252,12 @@ impl Message {
         if length > INLINE_MESSAGE {
             let capacity = length.checked_add(TRAILER_SIZE_MAX).ok_or(AllocError)?;
             let mut bytes = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
-            bytes.resize(length, 0, GFP_KERNEL_ACCOUNT)?;
+            // By pages: filling by `resize` goes byte for byte, which takes seconds for the
+            // largest messages.
+            while bytes.len() < length {
+                let part = ZEROS.len().min(length.saturating_sub(bytes.len()));
+                bytes.extend_from_slice(ZEROS.get(..part).unwrap_or(&ZEROS), GFP_KERNEL_ACCOUNT)?;
+            }
             self.bytes = Bytes::Heap(bytes);
         } else if matches!(self.bytes, Bytes::Heap(_)) {
             self.bytes = Bytes::Inline([0; INLINE]);
