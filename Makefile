@@ -10,6 +10,9 @@
 GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-analyzer \
 	host-test host-programs vm-programs demo bench bench-profile fuzz-loader test-long \
 	stress-psynch
+# Those that need the debug kernel, which takes a while to build.
+DEBUG_GOALS := test-debug
+$(if $(filter debug,$(KERNEL)),DEBUG_GOALS,GOALS) += soak
 
 .DEFAULT_GOAL := all
 
@@ -22,9 +25,12 @@ else
 # Variables given on the command line, to be handed on to the inner make.
 export MACH_VARS := $(foreach v,$(.VARIABLES),$(if $(filter command%,$(origin $v)),$v))
 
-.PHONY: $(GOALS) samples prepare bench-prepare update help clean
+.PHONY: $(GOALS) $(DEBUG_GOALS) samples prepare prepare-debug bench-prepare update help clean
 
 $(GOALS): prepare
+	@scripts/enter.sh make $@
+
+$(DEBUG_GOALS): prepare-debug
 	@scripts/enter.sh make $@
 
 bench bench-profile: bench-prepare
@@ -38,6 +44,9 @@ samples: prepare
 
 prepare:
 	@scripts/prepare.sh
+
+prepare-debug:
+	@scripts/prepare.sh --debug
 
 update:
 	@scripts/prepare.sh --update

@@ -22,7 +22,7 @@ KBUILD := $(MAKE) --no-print-directory -C $(KDIR) M=$(TOP) -j$(JOBS) $(LLVM) \
 
 INITRAMFS_EXTRA :=
 
-.PHONY: $(GOALS) FORCE
+.PHONY: $(GOALS) $(DEBUG_GOALS) FORCE
 FORCE:
 .DELETE_ON_ERROR:
 
@@ -134,7 +134,7 @@ host-programs: $(HOST_BIN)
 
 # --- Running ------------------------------------------------------------------------------
 
-export ACCEL SMP MEM TESTS APPEND
+export ACCEL SMP MEM TESTS APPEND SLOWNESS
 
 vm-ready: $(B)/vm/mach.ko $(B)/vm/runner $(VM_TESTS) demo
 .PHONY: vm-ready
@@ -161,3 +161,5 @@ run: vm-ready
 
 shell: vm-ready
 	@scripts/run-shell.py
+
+include scripts/debug.mk

@@ -30,10 +30,12 @@ if [ -z "$MACH_ROOT" ]; then
 	vars[0]=HOME=${HOME:-/}
 	vars[1]=PATH=$PATH:/usr/sbin:/sbin
 fi
-for name in MACH_CACHE MACH_ROOT MACH_KDIR MACH_KREL MACH_KIMAGE MACH_KMODULES; do
+for name in MACH_CACHE MACH_ROOT MACH_KDIR MACH_KREL MACH_KIMAGE MACH_KMODULES \
+	MACH_DEBUG_DIR; do
 	vars+=("$name=${!name}")
 done
-for name in TERM CI V W JOBS ACCEL SMP MEM APPEND TESTS FLAVOUR ${MACH_VARS-}; do
+for name in TERM CI V W JOBS ACCEL SMP MEM APPEND TESTS FLAVOUR SLOWNESS MINUTES \
+	SEED KERNEL ${MACH_VARS-}; do
 	[ -z "${!name+set}" ] || vars+=("$name=${!name}")
 done
 

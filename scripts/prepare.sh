@@ -10,6 +10,7 @@
 #   kernel-<version>/  tree/     kernel tree, prepared for Rust modules
 #                      vmlinuz   the stock image
 #                      modules/  stock modules that tests compare with
+#   debug-<version>-<key>/  the debug kernel (--debug makes it)
 #
 # Environment: FLAVOUR, KDIR, KIMAGE, TOOLS, MACH_CACHE (see scripts/help.txt).
 
@@ -23,6 +24,8 @@ cd "$(dirname "$0")/.."
 . scripts/tools.sh
 # shellcheck source=scripts/kernel.sh
 . scripts/kernel.sh
+# shellcheck source=scripts/debug-kernel.sh
+. scripts/debug-kernel.sh
 
 UPDATE=
 [ "${1-}" != --update ] || UPDATE=1
@@ -55,6 +58,11 @@ else
 	fi
 fi
 
+if ! find_debug_kernel && [ "${1-}" = --debug ]; then
+	take_lock
+	find_debug_kernel || make_debug_kernel
+fi
+
 mkdir -p build
 cat > "build/env.$$" <<END
 # Written by scripts/prepare.sh for scripts/enter.sh.
@@ -64,6 +72,7 @@ MACH_KDIR='$KTREE'
 MACH_KREL='$KREL'
 MACH_KIMAGE='$KIMAGE'
 MACH_KMODULES='$KMODULES'
+MACH_DEBUG_DIR='$DEBUG_DIR'
 END
 if cmp -s "build/env.$$" build/env; then
 	rm "build/env.$$"

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run host tests, then test programs in the VM, and count.
 
-    run-tests.py [--host PROGRAM…] [--vm PROGRAM…]
+    run-tests.py [--host PROGRAM…] [--vm PROGRAM…] [--with PROGRAM…]
 
 A program prints TAP lines ("ok 1 - name", "not ok 2 - name # reason", "1..2") or
 what Rust's test harness prints. Each is a result; so is each misbehaviour of a
 program that no line admits: a crash, a time-out, results that did not come, a
 warning in the kernel log, leaked objects. The last line is the count, and the
 exit status tells whether all passed. TESTS= holds patterns of program names.
+Programs after --with are in the VM for others to use, and are not run.
 """
 
 import fnmatch
@@ -25,11 +26,12 @@ import vm
 DEFAULT_LIMIT = 60
 HOST_LIMIT = 300
 # What the VM may need beyond a program's limit: stacks, killing, leak checks.
-GRACE = 60
+GRACE = 60 * vm.SLOWNESS
 # The test that looks at what scripts/fetch-samples.py fetched.
 REAL_FILES = "test_real_files"
-# A test that brings the kernel down costs a boot; do not go on forever.
-MAX_BOOTS = 4
+# A test that brings the kernel down costs a boot; do not go on forever. Any report
+# of the debug kernel is the last of its boot.
+MAX_BOOTS = 40 if vm.DEBUG else 4
 
 TAP_RESULT = re.compile(r"(not )?ok\b\s*\d*\s*(?:-\s*)?(.*)")
 TAP_PLAN = re.compile(r"1\.\.(\d+)")
@@ -142,9 +144,11 @@ def run_host(path, totals):
 
 def time_limit(path):
     """What the source of a VM test asks for: "time limit: 120 s"."""
+    if pathlib.Path(path).name == "soak":
+        return 60 * int(vm.setting("MINUTES", "5")) + 600
     source = pathlib.Path("tests/vm") / f"{pathlib.Path(path).name}.c"
     match = re.search(r"time limit: (\d+) s", source.read_text()) if source.exists() else None
-    return int(match[1]) if match else DEFAULT_LIMIT
+    return (int(match[1]) if match else DEFAULT_LIMIT) * vm.SLOWNESS
 
 
 def add_samples(archive):
@@ -153,17 +157,19 @@ def add_samples(archive):
         archive.add(f"samples/{sample.name}", sample, 0o755)
 
 
-def run_boot(paths, totals):
+def run_boot(paths, totals, others=()):
     """One boot with the given programs; returns those not run at its end."""
     limits = "".join(f"{pathlib.Path(path).name} {time_limit(path)}\n" for path in paths)
     with_samples = any(pathlib.Path(path).name == REAL_FILES for path in paths)
-    initramfs = vm.make_initramfs(paths, limits, add_samples if with_samples else None)
+    initramfs = vm.make_initramfs([*paths, *others], limits,
+                                  add_samples if with_samples else None)
     left = {pathlib.Path(path).name: path for path in paths}
     current = None
     done = False
     vm.release_build()
     began = time.monotonic()
-    with vm.Machine(initramfs, "test", vm.BUILD / "test.log") as machine:
+    log = vm.BUILD / ("test-debug.log" if vm.DEBUG else "test.log")
+    with vm.Machine(initramfs, "test", log) as machine:
         try:
             for line in machine.lines():
                 kind, _, text = line.partition(" ")
@@ -212,11 +218,11 @@ def run_boot(paths, totals):
     return list(left.values())
 
 
-def run_vm(paths, totals):
+def run_vm(paths, totals, others=()):
     """Run programs in the VM, in as many boots as it takes."""
     for _ in range(MAX_BOOTS):
         before = len(paths)
-        paths = run_boot(paths, totals)
+        paths = run_boot(paths, totals, others)
         if not paths or len(paths) == before:
             break
         print(f"== vm: booting again for the other {len(paths)} programs", flush=True)
@@ -225,10 +231,11 @@ def run_vm(paths, totals):
 
 
 def main():
-    host, programs, target = [], [], None
+    host, programs, others, target = [], [], [], None
+    targets = {"--host": host, "--vm": programs, "--with": others}
     for argument in sys.argv[1:]:
-        if argument in ("--host", "--vm"):
-            target = host if argument == "--host" else programs
+        if argument in targets:
+            target = targets[argument]
         elif target is None:
             vm.fail(__doc__)
         else:
@@ -240,7 +247,7 @@ def main():
         run_host(path, totals)
     # Without a pattern, a VM with no programs still loads and unloads the module.
     if with_vm and (chosen or not os.environ.get("TESTS")):
-        run_vm(chosen, totals)
+        run_vm(chosen, totals, others)
     elif not host and not chosen:
         totals.fail("TESTS", f"no test is called {os.environ.get('TESTS')!r}")
     if totals.failures:

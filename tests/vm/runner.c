@@ -6,6 +6,10 @@
  * at the end. Judges nothing but what only the inside can see; the counting of
  * results is done on the host (scripts/run-tests.py).
  *
+ * In the debug kernel (MACH_DEBUG in the environment) any report is the last of
+ * its boot, as lockdep turns itself off after one and KASAN keeps quiet; and
+ * before the module goes it looks for memory that nothing points to (kmemleak).
+ *
  * Usage: runner LIST. Each line of LIST is "name seconds"; the program of a test
  * is /tests/name. Lines on standard output, by their first character:
  *
@@ -35,16 +39,25 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/reports.h"
+
 #define MODULE_FILE "/mach.ko"
 #define MODULE_NAME "mach"
 #define OBJECTS "/sys/kernel/debug/mach/objects"
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
 
 /* How long objects may live on after their processes, and rmmod be refused. */
 #define SETTLE_MS 3000
 /* How long a killed process may take to go. */
 #define KILL_MS 5000
+/* How long a step of ours may take. */
+#define STEP_S 30L
 /* Kernel log lines kept for one program. */
 #define LOG_LINES 400
+
+static bool debug_kernel;
+/* What all times are multiplied by */
+static long slowness = 1;
 
 static int kmsg = -1;
 static char *log_lines[LOG_LINES];
@@ -78,24 +91,6 @@ static void tell(const char *format, ...)
 }
 
 /* --- The kernel log -------------------------------------------------------- */
-
-/* Whether a line of the log means that something is broken. */
-static bool is_bad(const char *line)
-{
-	static const char *const patterns[] = {
-		"WARNING:", "BUG:", "Oops", "kernel BUG at", "leaked",
-		"KASAN:", "KFENCE:", "UBSAN:", "panicked at", "refcount_t:",
-		"list_add corruption", "list_del corruption", "memory leak",
-		"INFO: task ", "INFO: rcu", "self-detected stall", "lockup",
-		"circular locking", "inconsistent lock state",
-		"suspicious RCU usage", "invalid context", "bad: scheduling",
-	};
-
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
-		if (strstr(line, patterns[i]))
-			return true;
-	return false;
-}
 
 /* After these the kernel's state is unknown. */
 static bool is_fatal(const char *line)
@@ -150,11 +145,12 @@ static bool check_log(const char *name, bool print)
 
 	read_log();
 	for (int i = 0; i < log_count; i++) {
-		if (is_bad(log_lines[i]) && !blamed) {
+		if (is_report(log_lines[i]) && !blamed) {
 			tell("@ fault %s kernel log: %s", name, log_lines[i]);
 			blamed = true;
 		}
-		if (is_fatal(log_lines[i]) && !fatal)
+		if (!fatal && (is_fatal(log_lines[i]) ||
+			       (debug_kernel && is_report(log_lines[i]))))
 			fatal = log_lines[i];
 	}
 	if (blamed || print)
@@ -273,7 +269,7 @@ static void print_group(pid_t group)
  */
 static bool clear_away(pid_t group)
 {
-	long deadline = now_ms() + KILL_MS;
+	long deadline = now_ms() + KILL_MS * slowness;
 
 	kill(-group, SIGKILL);
 	for (;;) {
@@ -381,7 +377,7 @@ static int follow(pid_t pid, struct relay *relay, long limit_ms)
 /* Live objects after all clients are gone are leaks. */
 static void check_objects(const char *name)
 {
-	long deadline = now_ms() + SETTLE_MS;
+	long deadline = now_ms() + SETTLE_MS * slowness;
 	char line[256], leaks[1024];
 
 	do {
@@ -466,7 +462,7 @@ static int load_module(void)
 
 static int unload_module(void)
 {
-	long deadline = now_ms() + SETTLE_MS;
+	long deadline = now_ms() + SETTLE_MS * slowness;
 	int result;
 
 	do {
@@ -484,7 +480,7 @@ static bool module_step(const char *name, int (*step)(void))
 	long began = now_ms();
 	int error;
 
-	tell("@ start %s 30", name);
+	tell("@ start %s %ld", name, STEP_S * slowness);
 	error = step();
 	if (error)
 		tell("| not ok 1 - %s # %s", name, strerror(error));
@@ -494,6 +490,66 @@ static bool module_step(const char *name, int (*step)(void))
 		return false;
 	tell("@ end %s exit %d %ld", name, error != 0, now_ms() - began);
 	return error == 0;
+}
+
+/* --- What only the debug kernel knows ---------------------------------------- */
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return written;
+}
+
+/* What the kernel has lost until now is not ours. */
+static int forget_leaks(void)
+{
+	return write_file(KMEMLEAK, "scan") && write_file(KMEMLEAK, "clear") ? 0 : ENOENT;
+}
+
+/*
+ * Memory that nothing points to any more. Only that which is some seconds old is
+ * looked at, and one found for the first time may just be on its way from one
+ * place to another: so look more than once. A report tells the program that the
+ * allocating process ran ("comm").
+ */
+static int find_leaks(void)
+{
+	char line[256];
+	bool found = false;
+	FILE *file;
+
+	for (int i = 0; i < 3; i++) {
+		sleep_ms(6000);
+		if (!write_file(KMEMLEAK, "scan"))
+			return ENOENT;
+	}
+	file = fopen(KMEMLEAK, "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		tell("# %s", line);
+		found = true;
+	}
+	if (file)
+		fclose(file);
+	return found ? EUCLEAN : 0;
+}
+
+/* Lockdep still watches, or it has reported something. */
+static int lockdep_is_on(void)
+{
+	char line[256];
+	int value, on = 0;
+	FILE *file = fopen("/proc/lockdep_stats", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, " debug_locks: %d", &value) == 1)
+			on = value;
+	if (file)
+		fclose(file);
+	return on ? 0 : ENOLCK;
 }
 
 int main(int argc, char **argv)
@@ -511,7 +567,15 @@ int main(int argc, char **argv)
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	lseek(kmsg, 0, SEEK_END);
 
-	fit = module_step("module/load", load_module);
+	debug_kernel = getenv("MACH_DEBUG");
+	if (getenv("MACH_SLOWNESS"))
+		slowness = atol(getenv("MACH_SLOWNESS"));
+	if (debug_kernel) {
+		fit = module_step("kernel/lockdep", lockdep_is_on) &&
+		      module_step("kernel/kmemleak", forget_leaks);
+	}
+
+	fit = fit && module_step("module/load", load_module);
 	while (fit && fgets(line, sizeof(line), list)) {
 		long limit_s;
 
@@ -519,9 +583,15 @@ int main(int argc, char **argv)
 			fit = run_program(name, limit_s);
 	}
 	fclose(list);
+	if (debug_kernel)
+		fit = fit && module_step("module/leaks", find_leaks);
 	fit = fit && module_step("module/unload", unload_module);
 	fit = fit && module_step("module/load-again", load_module);
 	fit = fit && module_step("module/unload-again", unload_module);
+	if (debug_kernel) {
+		fit = fit && module_step("module/leaks-of-itself", find_leaks);
+		fit = fit && module_step("module/lockdep-still-on", lockdep_is_on);
+	}
 	tell("@ done");
 	return 0;
 }

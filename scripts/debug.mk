@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The module in the debug kernel, and the long runs. Part of scripts/build.mk;
+# MACH_DEBUG_DIR has the kernel (scripts/debug-kernel.sh). All that is built for it
+# is below D, so that the stock kernel's module stays; test programs are the same.
+
+D := $(B)/debug
+
+$(D)/module/mach.ko: FORCE
+	$(Q)$(MAKE) --no-print-directory -C $(MACH_DEBUG_DIR)/tree M=$(TOP) \
+		MO=$(TOP)/$(D)/module -j$(JOBS) LLVM=1 $(if $(V),V=$(V)) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+$(D)/mach.ko: $(D)/module/mach.ko
+	$(Q)strip --strip-debug -o $@ $<
+
+DEBUG_VM := MACH_VM=debug MACH_KO=$(D)/mach.ko MACH_KMODULES= \
+	MACH_KIMAGE=$(MACH_DEBUG_DIR)/bzImage
+
+test-debug: $(D)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
+	@$(DEBUG_VM) scripts/run-tests.py --vm $(VM_TESTS)
+
+# --- make soak -------------------------------------------------------------------
+# Cases of all test programs at random, in tens of processes; KERNEL=debug takes the
+# debug kernel.
+
+$(B)/vm/soak: tests/vm/soak.c tests/vm/lib/reports.h scripts/debug.mk
+	@mkdir -p $(@D)
+	@echo "  CC [VM] $@"
+	$(Q)gcc $(VM_CFLAGS) -o $@ $<
+
+SOAK_KO := $(if $(filter debug,$(KERNEL)),$(D)/mach.ko,$(B)/vm/mach.ko)
+
+soak: $(SOAK_KO) $(B)/vm/runner $(B)/vm/soak $(VM_TESTS) demo
+	@$(if $(filter debug,$(KERNEL)),$(DEBUG_VM)) MINUTES=$(or $(MINUTES),5) \
+		SEED=$(SEED) MEM=$(or $(MEM),2G) TESTS= \
+		scripts/run-tests.py --vm $(B)/vm/soak --with $(VM_TESTS)
