@@ -589,6 +589,43 @@ TEST(port_destroyed_gives_the_right_away)
 		}
 }
 
+/* Also when it dies in a message that dies with its queue */
+TEST(port_destroyed_of_a_right_in_a_queue)
+{
+	struct {
+		struct header header;
+		uint32_t count;
+		struct port_descriptor port;
+	} message = {
+		.header = { MSGH_BITS(MAKE_SEND, 0) | MSGH_COMPLEX, 0, 0, 0, 0, 9 },
+		.count = 1,
+	};
+	name_t notify, port, queue, got;
+
+	mach_open();
+	for (int dead = 0; dead < 2; dead++) {
+		notify = new_port();
+		queue = new_port();
+		port = new_send_right();
+		notify_on(notify, port, NOTIFY_PORT_DESTROYED, 0);
+		message.header.remote = queue;
+		message.port = (struct port_descriptor)PORT_DESCRIPTOR(port, MOVE_RECEIVE);
+		REQUIRE_RET(mach_msg(&message, MACH_SEND_MSG, sizeof(message), 0, 0, 0), 0);
+		if (dead)
+			destroy_receive(notify);
+		destroy_receive(queue);
+		if (dead) {
+			CHECK_UREFS(port, DEAD_NAME, 1);
+			continue;
+		}
+		got = TAKE(notify, NOTIFY_PORT_DESTROYED);
+		CHECK_HEX(got, port);
+		CHECK(has_right(got, RECEIVE));
+		CHECK_SEND_UREFS(got, 1);
+		CHECK_NO_MESSAGE(notify);
+	}
+}
+
 TEST(port_destroyed_is_asked_for_once)
 {
 	name_t notify, port;

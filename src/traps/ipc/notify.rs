@@ -13,6 +13,7 @@ use super::{
     },
     port::{
         Admission,
+        Port,
         Posted, //
     },
     right::{
@@ -48,7 +49,8 @@ use crate::{
 use core::mem::size_of;
 use kernel::{
     pr_warn_once,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 use zerocopy::{
     Immutable,
@@ -87,17 +89,15 @@ fn about_name(right: SendOnceRight, notification: Notification, name: PortName) 
     send(right, notification, &body);
 }
 
-/// Sends a receive right that would have been dropped to whoever asked for it. If that fails the
-/// right is dropped after all.
-pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) {
+/// Sends a receive right that would have been dropped to whoever asked for it. If that cannot be
+/// the right comes back, to be dropped after all.
+pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) -> Option<ReceiveRight> {
     let port = right.port().clone();
     port.with(|state| state.lose_receiver(&port.make_send_count));
     PortSet::remove_from_all(&port);
-    if !notify
-        .port()
-        .is_some_and(|destination| transit::begin(&port, destination))
-    {
-        return;
+    let can_go = |to: &Arc<Port>| to.is_alive() && transit::begin(&port, to);
+    if !notify.port().is_some_and(can_go) {
+        return Some(right);
     }
     let mut header = header::<PortDestroyedNotification>(Notification::PortDestroyed);
     header.bits = header.bits.complex();
@@ -115,7 +115,8 @@ pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) {
         },
     };
     let Ok(mut message) = message(Notification::PortDestroyed, &body) else {
-        return notify.used();
+        notify.used();
+        return Some(right);
     };
     message.complex = true;
     let carried = Carried::port(
@@ -124,9 +125,11 @@ pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) {
         Disposition::MoveReceive,
     );
     if message.carried.push(carried, GFP_KERNEL).is_err() {
-        return notify.used();
+        notify.used();
+        return None;
     }
     send_message(HeaderRight::send_once(notify), message);
+    None
 }
 
 /// Tells that a port has no send rights any more.

@@ -17,6 +17,7 @@ use super::{
     requests::Requests,
     right::{
         ReceiveRight,
+        Right,
         SendOnceRight,
         SendRight, //
     },
@@ -458,11 +459,20 @@ impl Port {
         let mut doomed = this.die();
         while let Some(mut message) = doomed.pop_front() {
             while let Some(right) = message.take_receive_right() {
-                if let Some(port) = right.port() {
-                    let mut more = port.die();
-                    while let Some(message) = more.pop_front() {
-                        doomed.push_back(message);
-                    }
+                let Right::Receive(right) = right else {
+                    continue;
+                };
+                let request = right.port().take_port_destroyed_request();
+                let right = match request {
+                    Some(notify) => notify::port_destroyed(notify, right),
+                    None => Some(right),
+                };
+                let Some(right) = right else {
+                    continue;
+                };
+                let mut more = right.port().die();
+                while let Some(message) = more.pop_front() {
+                    doomed.push_back(message);
                 }
                 // The port is dead and empty: dropping the right finds nothing more to do.
                 drop(right);

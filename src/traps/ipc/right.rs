@@ -119,7 +119,7 @@ impl ReceiveRight {
 
 fn receive_right_lost(port: Arc<Port>) {
     match port.take_port_destroyed_request() {
-        Some(notify) => notify::port_destroyed(notify, ReceiveRight::of(port)),
+        Some(notify) => drop(notify::port_destroyed(notify, ReceiveRight::of(port))),
         None => Port::destroy(&port),
     }
 }
