@@ -641,7 +641,15 @@ static void end_child_scene(struct meeting *meeting, struct scene *scene)
 
 	port_destroy(scene->once);
 	port_destroy(scene->port);
-	notified = drain(NULL, scene->notify, &receive);
+	/* The port may be dying just now: then its notification is on its way. */
+	while (notified < meeting->side.requests) {
+		struct message message;
+
+		if (msg_receive_within(&message, scene->notify, 5000))
+			break;
+		notified++;
+	}
+	notified += drain(NULL, scene->notify, &receive);
 	if (notified != meeting->side.requests)
 		FATAL("%s: %d requests of the other task, %d notifications",
 		      operations[meeting->operation].name, meeting->side.requests, notified);
