@@ -44,7 +44,7 @@ $(MACHO)/i386/tests/%.o: tests/macho/%.c demo/demo.mk tests/macho/macho.mk \
 	$(Q)$(MACHO32_CC) $(MACHO32_CFLAGS) -Itests/macho -c -o $@ $<
 
 # $(call macho32,image,objects,address,what to make of it,further flags)
-macho32 = ld -m elf_i386 -q -z noexecstack $(5) -T tests/macho/i386.ld \
+macho32 = mkdir -p $(dir $(1)) && ld -m elf_i386 -q -z noexecstack $(5) -T tests/macho/i386.ld \
 	--defsym=image_base=$(3) -o $(1).linked $(2) && tests/macho/elf2macho.py $(4) $(1).linked $(1)
 
 MACHO32_PROBE := $(addprefix $(MACHO)/i386/tests/,probe.o report.o) $(MACHO32_START)
