@@ -115,10 +115,11 @@ pub(super) fn header(
     };
     let (destination, taken_reply) = space
         .with(|table| {
+            let taken = take_header(table, header.remote_port, remote, reply)?;
             if options & option::MACH_SEND_NOTIFY != 0 {
                 arm(table, header.remote_port);
             }
-            take_header(table, header.remote_port, remote, reply)
+            Ok(taken)
         })
         .map_err(|error| match error {
             // The space is dead.
