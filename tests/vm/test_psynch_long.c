@@ -46,12 +46,17 @@ TEST_LIMIT(first_fit_mutexes_of_threads, LIMIT_S)
 
 TEST_LIMIT(condition_variables_of_threads, LIMIT_S)
 {
-	psynch_load_cond(PS_PRIVATE | PS_FIRSTFIT, 0, share(30));
+	psynch_load_cond(PS_PRIVATE | PS_FIRSTFIT, 0, share(20));
 }
 
 TEST_LIMIT(read_write_locks_of_threads, LIMIT_S)
 {
 	psynch_load_rwlock(PS_PRIVATE, 0, share(15));
+}
+
+TEST_LIMIT(read_write_locks_with_signals, LIMIT_S)
+{
+	psynch_load_rwlock(PS_PRIVATE, WITH_SIGNALS, share(10));
 }
 
 TEST_LIMIT(first_fit_mutexes_of_processes, LIMIT_S)

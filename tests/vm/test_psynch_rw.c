@@ -204,35 +204,81 @@ TEST(signal_interrupts_the_wait)
 	CHECK_HEX(ps_rwunlock(LOCK, 0x300, 0x100, 0x100, 0), 0x300);
 }
 
-static void *read_until_granted(void *argument)
-{
+/* A lock that is tried again after signals, as a library does. */
+struct persistent {
+	struct worker worker;
+	bool write;
+	uint32_t l;
+	atomic_int interruptions;
+	atomic_bool done;
 	long result;
+};
 
-	do {
-		result = ps_rdlock(LOCK, 0x300 | PS_I, 0x100, 0x100, 0);
-	} while (result == -EINTR);
-	*(long *)argument = result;
+static void *lock_until_granted(void *argument)
+{
+	struct persistent *lock = argument;
+
+	for (;;) {
+		lock->result = lock->write ? ps_wrlock(LOCK, lock->l, 0x100, 0x100, 0) :
+			ps_rdlock(LOCK, lock->l, 0x100, 0x100, 0);
+		if (lock->result != -EINTR)
+			break;
+		atomic_fetch_add(&lock->interruptions, 1);
+	}
+	atomic_store(&lock->done, true);
 	return NULL;
+}
+
+/* Interrupts the thread, and waits until it waits again or has the lock. */
+static void interrupt(struct persistent *lock)
+{
+	int before = atomic_load(&lock->interruptions);
+
+	worker_signal(&lock->worker, SIGUSR1);
+	while (atomic_load(&lock->interruptions) == before)
+		sleep_ms(1);
+	sleep_ms(50);
+}
+
+TEST(interrupted_thread_is_not_the_one_that_is_waited_for)
+{
+	struct persistent writer = { .write = true, .l = 0x300 };
+
+	catch_signal(SIGUSR1);
+	mach_open();
+	worker_start(&writer.worker, lock_until_granted, &writer);
+	worker_wait_in_trap(&writer.worker);
+	/* The one at 0x200 has not come, or reads already; the writer has, and comes back. */
+	CHECK_HEX(ps_rwunlock(LOCK, 0x300, 0x100, 0x100, 0), 0x300);
+	for (int i = 0; i < 3; i++) {
+		interrupt(&writer);
+		CHECK(!atomic_load(&writer.done));
+	}
+	CHECK_HEX(ps_rdlock(LOCK, 0x200, 0x100, 0x100, 0), PS_INC | PS_W | PS_K);
+	CHECK_HEX(ps_rwunlock(LOCK, 0x300, 0x200, 0x200, 0), PS_INC | PS_K | PS_E);
+	worker_join(&writer.worker);
+	CHECK_HEX(writer.result, PS_INC | PS_K | PS_E);
 }
 
 TEST(thread_that_comes_back_makes_nothing_forgotten)
 {
 	struct ps_call writer = writer_at(0x200 | PS_I);
-	struct worker reader;
-	long result = -1;
+	struct persistent reader = { .l = 0x300 | PS_I };
 
 	catch_signal(SIGUSR1);
 	mach_open();
 	ps_call_block(&writer);
-	worker_start(&reader, read_until_granted, &result);
-	worker_wait_in_trap(&reader);
+	worker_start(&reader.worker, lock_until_granted, &reader);
+	worker_wait_in_trap(&reader.worker);
 	CHECK_HEX(ps_rwunlock(LOCK, 0x300 | PS_I, 0x100, 0x100, 0), PS_INC | PS_K | PS_E);
 	CHECK_HEX(ps_call_end(&writer), PS_INC | PS_K | PS_E);
-	/* An unlock is kept for two more; the reader, with its old word, is one of them. */
+	/* An unlock is kept; the reader comes back with its old word before the other comes. */
 	CHECK_HEX(ps_rwunlock(LOCK, 0x400, 0x200, 0x200, 0), 0x400);
-	worker_signal(&reader, SIGUSR1);
-	worker_join(&reader);
-	CHECK_HEX(result, PS_INC);
+	interrupt(&reader);
+	CHECK(!atomic_load(&reader.done));
+	CHECK_HEX(ps_rdlock(LOCK, 0x400, 0x200, 0x200, 0), 2 * PS_INC);
+	worker_join(&reader.worker);
+	CHECK_HEX(reader.result, 2 * PS_INC);
 }
 
 TEST(idle_lock_can_become_something_else)

@@ -323,9 +323,20 @@ impl RwLock {
     }
 
     /// Takes out a thread that has given up.
+    ///
+    /// If an unlock has counted it as here, it is missing from now on. Else, when it comes back, it
+    /// would be taken for another one that has not come, or that reads already; and the next ones
+    /// would be chosen while that one still has the lock.
     pub(super) fn stop_waiting(&mut self, entry: &Entry) {
-        if self.readers.remove(entry).is_none() {
-            self.writers.remove(entry);
+        let removed = self
+            .readers
+            .remove(entry)
+            .or_else(|| self.writers.remove(entry));
+        if removed.is_some()
+            && self.prepost.count != 0
+            && word::lower_or_equal(entry.seq(), self.prepost.seq)
+        {
+            self.prepost.count = self.prepost.count.saturating_add(1);
         }
     }
 }
