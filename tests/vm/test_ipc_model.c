@@ -1060,8 +1060,9 @@ static long send_in_model(struct sending *sending)
 		take_reply(sending, &message->reply);
 	/* If the name is still there, its request is armed by a send that finds no room. */
 	entry = model_find(sending->task, sending->remote);
-	if (sending->notify && entry && entry->request.port != NO_PORT &&
-	    entry->request.send_possible && model_is_full(entry->port))
+	if (sending->notify && entry && message->dest.kind == C_SEND &&
+	    entry->request.port != NO_PORT && entry->request.send_possible &&
+	    model_is_full(entry->port))
 		entry->request.armed = true;
 	message->reply_type = carried_right(sending->local_disposition);
 	message->id = sending->id;

@@ -761,6 +761,29 @@ TEST(send_possible_is_armed_by_a_send)
 	CHECK_NO_MESSAGE(notify);
 }
 
+/* A send that is refused, or goes by a send-once right, arms nothing. */
+TEST(send_possible_is_not_armed_in_vain)
+{
+	name_t notify, port;
+	struct message message;
+
+	mach_open();
+	notify = new_port();
+	port = new_send_right();
+	notify_on(notify, port, NOTIFY_SEND_POSSIBLE, 0);
+	fill_queue(port);
+	message_init(&message, MSGH_BITS(COPY_SEND, COPY_SEND), port, unused_name(), 60);
+	CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT | MACH_SEND_NOTIFY,
+			   HEADER_SIZE, 0, 0, 0), MACH_SEND_INVALID_REPLY);
+	message_init(&message, MSGH_BITS(MAKE_SEND_ONCE, 0), port, 0, 61);
+	CHECK_RET(mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT | MACH_SEND_NOTIFY,
+			   HEADER_SIZE, 0, 0, 0), 0);
+	for (int i = 0; i < MACH_PORT_QLIMIT_BASIC; i++)
+		CHECK_EQ(receive_id(port), i);
+	CHECK_EQ(receive_id(port), 61);
+	CHECK_NO_MESSAGE(notify);
+}
+
 TEST(send_possible_of_a_dying_port)
 {
 	mach_open();

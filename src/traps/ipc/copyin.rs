@@ -116,7 +116,7 @@ pub(super) fn header(
     let (destination, taken_reply) = space
         .with(|table| {
             let taken = take_header(table, header.remote_port, remote, reply)?;
-            if options & option::MACH_SEND_NOTIFY != 0 {
+            if options & option::MACH_SEND_NOTIFY != 0 && matches!(taken.0, Right::Send(_)) {
                 arm(table, header.remote_port);
             }
             Ok(taken)
