@@ -58,7 +58,7 @@ impl Kind {
     }
 
     /// The item as a function.
-    pub(crate) fn function(&self, item: TokenStream) -> Result<ItemFn> {
+    fn function(&self, item: TokenStream) -> Result<ItemFn> {
         match syn::parse2::<Item>(item.clone()) {
             Ok(Item::Fn(function)) => Ok(function),
             Ok(other) => Err(Error::new_spanned(
@@ -70,6 +70,25 @@ impl Kind {
             )),
             // A function without a body, as in a trait, or what is no item at all.
             Err(_) => syn::parse2::<ItemFn>(item),
+        }
+    }
+
+    /// Expands the attribute; a wrong use becomes `compile_error!` at its place.
+    ///
+    /// The item is emitted in any case, so that one mistake is not followed by complaints about a
+    /// missing function.
+    pub(crate) fn expand(
+        &self,
+        item: TokenStream,
+        descriptor: impl FnOnce(&ItemFn) -> Result<TokenStream>,
+    ) -> TokenStream {
+        let descriptor = self
+            .function(item.clone())
+            .and_then(|function| descriptor(&function))
+            .unwrap_or_else(Error::into_compile_error);
+        quote! {
+            #item
+            #descriptor
         }
     }
 
@@ -161,6 +180,18 @@ pub(crate) fn check_shared(
         errors.at(&path.path, wanted);
     }
     true
+}
+
+/// Both results, or the mistakes of both, so that all show at once.
+pub(crate) fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(mut first), Err(second)) => {
+            first.combine(second);
+            Err(first)
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }
 
 /// Collects mistakes, so that all of them are reported.

@@ -29,38 +29,21 @@ use syn::{
 
 use crate::handler::{
     at_least_super,
+    both,
     check_shared,
     is_condition,
     Errors,
     ROUTINE, //
 };
 
-/// Expands the attribute; a wrong use becomes `compile_error!` at its place.
-///
-/// The item is emitted in any case, so that one mistake is not followed by complaints about a
-/// missing function.
+/// Expands the attribute, see [`Kind::expand`](crate::handler::Kind::expand).
 pub(crate) fn expand(id: TokenStream, item: TokenStream) -> TokenStream {
-    let descriptor = ROUTINE
-        .function(item.clone())
-        .and_then(|function| descriptor(id, &function))
-        .unwrap_or_else(Error::into_compile_error);
-    quote! {
-        #item
-        #descriptor
-    }
+    ROUTINE.expand(item, |function| descriptor(id, function))
 }
 
 /// The constant that goes beside the function.
 fn descriptor(id: TokenStream, function: &ItemFn) -> Result<TokenStream> {
-    // Both halves are checked before giving up, so that all mistakes show at once.
-    let (id, handler) = match (parse_id(id), Handler::check(function)) {
-        (Ok(id), Ok(handler)) => (id, handler),
-        (Err(mut id), Err(handler)) => {
-            id.combine(handler);
-            return Err(id);
-        }
-        (Err(error), _) | (_, Err(error)) => return Err(error),
-    };
+    let (id, handler) = both(parse_id(id), Handler::check(function))?;
 
     let handler_name = &function.sig.ident;
     let text = handler_name.unraw().to_string();

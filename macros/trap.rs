@@ -27,6 +27,7 @@ use syn::{
 
 use crate::handler::{
     at_least_super,
+    both,
     check_shared,
     is_condition,
     Errors,
@@ -36,32 +37,14 @@ use crate::handler::{
 /// The numbers that the trap table has room for.
 const NUMBERS: std::ops::RangeInclusive<u64> = 0x1000..=0x1051;
 
-/// Expands the attribute; a wrong use becomes `compile_error!` at its place.
-///
-/// The item is emitted in any case, so that one mistake is not followed by complaints about a
-/// missing function.
+/// Expands the attribute, see [`Kind::expand`](crate::handler::Kind::expand).
 pub(crate) fn expand(number: TokenStream, item: TokenStream) -> TokenStream {
-    let descriptor = TRAP
-        .function(item.clone())
-        .and_then(|function| descriptor(number, &function))
-        .unwrap_or_else(Error::into_compile_error);
-    quote! {
-        #item
-        #descriptor
-    }
+    TRAP.expand(item, |function| descriptor(number, function))
 }
 
 /// The constant that goes beside the function.
 fn descriptor(number: TokenStream, function: &ItemFn) -> Result<TokenStream> {
-    // Both halves are checked before giving up, so that all mistakes show at once.
-    let (number, handler) = match (parse_number(number), Handler::check(function)) {
-        (Ok(number), Ok(handler)) => (number, handler),
-        (Err(mut number), Err(handler)) => {
-            number.combine(handler);
-            return Err(number);
-        }
-        (Err(error), _) | (_, Err(error)) => return Err(error),
-    };
+    let (number, handler) = both(parse_number(number), Handler::check(function))?;
 
     let handler_name = &function.sig.ident;
     let name = TRAP.descriptor_name(handler_name);

@@ -129,7 +129,7 @@ struct MachModule {
 impl kernel::InPlaceModule for MachModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
-            linux::wait::init();
+            linux::thread::init();
             let mach = Mach::new(subsystems()?, module_parameters::trace.value())?;
             Ok(try_pin_init!(Self {
                 _text: TextGuard::new(),

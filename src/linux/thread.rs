@@ -13,6 +13,7 @@
 use super::{
     bindings as shim,
     wait::{
+        schedule_until,
         Deadline,
         Woken, //
     },
@@ -38,6 +39,17 @@ impl ThreadRef {
     #[inline]
     pub(crate) fn wake(&self) {
         self.0.wake_up();
+    }
+
+    /// Wakes the thread if it is in [`sleep`], with the hint that the caller is about to sleep
+    /// itself, so that the woken one had better run on the same CPU. Does not sleep.
+    ///
+    /// If the thread is done sleeping there and sleeps elsewhere, it is woken there for nothing,
+    /// which every sleep in the kernel is prepared for.
+    #[inline]
+    pub(crate) fn wake_sync(&self) {
+        // SAFETY: The reference keeps the thread's structure alive, if not the thread.
+        unsafe { shim::mach_shim_wake_up_sync(self.0.as_ptr()) };
     }
 
     /// As [`wake`](Self::wake), but only out of a sleep that signals can end.
@@ -91,8 +103,8 @@ impl ThreadRef {
 /// Puts the current thread to sleep until `ready` holds, the deadline passes, or a signal is
 /// pending.
 ///
-/// Whoever makes `ready` true must do so before calling [`ThreadRef::wake`]. `ready` is called with
-/// the thread already marked as sleeping: it must not sleep.
+/// Whoever makes `ready` true must do so before waking the thread by its [`ThreadRef`]. `ready` is
+/// called with the thread already marked as sleeping: it must not sleep.
 #[inline]
 pub(crate) fn sleep(deadline: Option<Deadline>, mut ready: impl FnMut() -> bool) -> Woken {
     let outcome = loop {
@@ -103,30 +115,15 @@ pub(crate) fn sleep(deadline: Option<Deadline>, mut ready: impl FnMut() -> bool)
         if kernel::current!().signal_pending() {
             break Woken::Interrupted;
         }
-        match deadline {
-            // SAFETY: May be called wherever sleeping is allowed, which debug kernels check.
-            None => unsafe { bindings::schedule() },
-            Some(deadline) => {
-                let mut expires = deadline.ktime();
-                // SAFETY: `expires` is valid for the call; otherwise as above.
-                let left = unsafe {
-                    bindings::schedule_hrtimeout_range(
-                        &mut expires,
-                        0,
-                        bindings::hrtimer_mode_HRTIMER_MODE_ABS,
-                    )
-                };
-                if left == 0 {
-                    break if ready() {
-                        Woken::Ready
-                    } else {
-                        Woken::TimedOut
-                    };
-                }
-            }
+        if !schedule_until(deadline) {
+            break if ready() {
+                Woken::Ready
+            } else {
+                Woken::TimedOut
+            };
         }
     };
-    mark(bindings::TASK_RUNNING);
+    mark_running();
     outcome
 }
 
@@ -138,16 +135,29 @@ pub(crate) fn sleep_until(mut ready: impl FnMut() -> bool) {
         if ready() {
             break;
         }
-        // SAFETY: As in `sleep`.
-        unsafe { bindings::schedule() };
+        schedule_until(None);
     }
-    mark(bindings::TASK_RUNNING);
+    mark_running();
 }
 
-/// Marks the current thread as sleeping or running. A full barrier follows.
+/// Gets ready for [`ThreadRef::wake_sync`]. To be called once, when the module starts; without it
+/// such wake-ups lack their hint.
+pub(crate) fn init() {
+    // SAFETY: Called before there is any other thread that could use the flags.
+    unsafe { shim::mach_shim_find_sync_flags() };
+}
+
+/// Marks the current thread as sleeping. A full barrier follows.
 #[inline]
 fn mark(state: u32) {
     // SAFETY: A thread may mark itself; all callers test their condition after that and before
     // they call the scheduler.
     unsafe { shim::mach_shim_set_current_state(state) };
+}
+
+/// Marks the current thread as running again.
+#[inline]
+fn mark_running() {
+    // SAFETY: A thread that runs may say so.
+    unsafe { shim::mach_shim_set_current_state_running() };
 }

@@ -6,20 +6,16 @@
 //! dropped and retaken; the waits here test a condition that the waker changes before waking, and
 //! can have a deadline of nanosecond resolution.
 //!
+//! A wait without a queue is [`super::thread::sleep`].
+//!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
 use kernel::{
     bindings,
     prelude::*,
-    sync::{
-        aref::ARef,
-        LockClassKey, //
-    },
-    task::Task,
+    sync::LockClassKey,
     types::Opaque, //
 };
-
-use super::bindings as shim;
 
 /// A moment on `CLOCK_MONOTONIC`, in nanoseconds. It is what `mach_absolute_time` counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,77 +139,10 @@ impl WaitQueue {
     }
 }
 
-/// A thread that sleeps where only one thread ever does, and those who wake it know which: no
-/// queue has to be joined and left, and no lock of a queue taken.
-pub(crate) struct Sleeper {
-    thread: ARef<Task>,
-}
-
-impl Sleeper {
-    /// Makes the sleeper of the current thread.
-    pub(crate) fn current() -> Self {
-        Self {
-            thread: ARef::from(&**kernel::current!()),
-        }
-    }
-
-    /// Sleeps until `ready` holds, the deadline passes, or a signal is pending. To be called by
-    /// the sleeper's own thread; any other would not be woken.
-    ///
-    /// Whoever makes `ready` true must do so before calling [`wake_sync`](Self::wake_sync).
-    /// `ready` is called with the thread already marked as sleeping: it must not sleep.
-    #[inline]
-    pub(crate) fn sleep(
-        &self,
-        deadline: Option<Deadline>,
-        mut ready: impl FnMut() -> bool,
-    ) -> Woken {
-        let outcome = loop {
-            // SAFETY: Neither this nor the other call has preconditions. What follows either ends
-            // the sleep at once, or marks the thread as running again.
-            unsafe { shim::mach_shim_set_current_state_interruptible() };
-            if ready() {
-                break Woken::Ready;
-            }
-            if kernel::current!().signal_pending() {
-                break Woken::Interrupted;
-            }
-            if !schedule_until(deadline) {
-                break if ready() {
-                    Woken::Ready
-                } else {
-                    Woken::TimedOut
-                };
-            }
-        };
-        // SAFETY: As above.
-        unsafe { shim::mach_shim_set_current_state_running() };
-        outcome
-    }
-
-    /// Wakes the thread if it sleeps here, with the hint that the caller is about to sleep itself,
-    /// so that the woken one had better run on the same CPU. Does not sleep.
-    ///
-    /// If the thread is done sleeping here and sleeps elsewhere, it is woken there for nothing,
-    /// which every sleep in the kernel is prepared for.
-    #[inline]
-    pub(crate) fn wake_sync(&self) {
-        // SAFETY: The reference keeps the thread's structure alive, if not the thread.
-        unsafe { shim::mach_shim_wake_up_sync(self.thread.as_ptr()) };
-    }
-}
-
-/// Gets ready for [`Sleeper::wake_sync`]. To be called once, when the module starts; without it
-/// such wake-ups lack their hint.
-pub(crate) fn init() {
-    // SAFETY: Called before there is any other thread that could use the flags.
-    unsafe { shim::mach_shim_find_sync_flags() };
-}
-
 /// Lets other threads run until somebody wakes this one, which is marked as sleeping. False if the
 /// deadline passed.
 #[inline]
-fn schedule_until(deadline: Option<Deadline>) -> bool {
+pub(super) fn schedule_until(deadline: Option<Deadline>) -> bool {
     let Some(Deadline(mut expires)) = deadline else {
         // SAFETY: `schedule` may be called by a thread that holds no spinlock, which `might_sleep`
         // checking enforces on debug kernels.

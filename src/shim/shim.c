@@ -30,9 +30,9 @@ void mach_shim_tracepoint_synchronize_unregister(void)
 	tracepoint_synchronize_unregister();
 }
 
-void mach_shim_set_current_state_interruptible(void)
+void mach_shim_set_current_state(unsigned int state)
 {
-	set_current_state(TASK_INTERRUPTIBLE);
+	set_current_state(state);
 }
 
 void mach_shim_set_current_state_running(void)
@@ -261,11 +261,6 @@ unsigned long mach_shim_load_average(unsigned int index)
 u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item)
 {
 	return kcpustat_cpu(cpu).cpustat[item];
-}
-
-void mach_shim_set_current_state(unsigned int state)
-{
-	set_current_state(state);
 }
 
 pid_t mach_shim_current_tgid_vnr(void)

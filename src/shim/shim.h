@@ -17,7 +17,7 @@ void mach_shim_tracepoint_synchronize_unregister(void);
 
 /* linux/sched.h, linux/wait.h */
 struct task_struct;
-void mach_shim_set_current_state_interruptible(void);
+void mach_shim_set_current_state(unsigned int state);
 void mach_shim_set_current_state_running(void);
 void mach_shim_wake_up_sync(struct task_struct *task);
 void mach_shim_find_sync_flags(void);
@@ -94,9 +94,6 @@ unsigned int mach_shim_first_sibling(unsigned int cpu);
 unsigned long mach_shim_global_node_page_state(unsigned int item);
 unsigned long mach_shim_load_average(unsigned int index);
 u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
-
-/* linux/sched.h */
-void mach_shim_set_current_state(unsigned int state);
 
 /* linux/sched.h, linux/uidgid.h: the current process as it sees itself */
 pid_t mach_shim_current_tgid_vnr(void);

@@ -15,9 +15,12 @@ use crate::{
         fifo::Node,
         queue::Linked,
         slot::Slot,
+        thread::{
+            self,
+            ThreadRef, //
+        },
         wait::{
             Deadline,
-            Sleeper,
             Woken, //
         },
     },
@@ -53,7 +56,7 @@ const PENDING: u32 = 0;
 
 /// A thread's place in wait queues.
 pub(super) struct Waiter {
-    sleeper: Sleeper,
+    thread: ThreadRef,
     outcome: Atomic<u32>,
     message: Slot<Node<Message>>,
     /// What the receiver has room for, see [`Room::pack`].
@@ -108,7 +111,7 @@ impl Waiter {
     pub(super) fn new() -> Result<Arc<Linked<Self>>> {
         Arc::pin_init(
             Linked::new(Self {
-                sleeper: Sleeper::current(),
+                thread: ThreadRef::current(),
                 outcome: Atomic::new(PENDING),
                 message: Slot::new(),
                 room: Atomic::new(0),
@@ -162,15 +165,14 @@ impl Waiter {
     /// Wakes the thread after [`deliver`](Self::deliver). No lock need be held.
     #[inline]
     pub(super) fn wake(&self) {
-        self.sleeper.wake_sync();
+        self.thread.wake_sync();
     }
 
     /// Sleeps until the wait has an outcome, the deadline passes, or a signal comes. In the latter
     /// two cases the waiter may still be in its queue.
     #[inline]
     pub(super) fn sleep(&self, deadline: Option<Deadline>) -> Woken {
-        self.sleeper
-            .sleep(deadline, || self.outcome.load(Relaxed) != PENDING)
+        thread::sleep(deadline, || self.outcome.load(Relaxed) != PENDING)
     }
 
     /// The outcome, once the waiter is out of its queue.
