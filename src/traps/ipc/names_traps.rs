@@ -175,6 +175,10 @@ fn mach_port_insert_right(context: &Context<'_>, args: MachPortInsertRightArgs) 
     }
     let disposition =
         Disposition::try_from(args.right_type).map_err(|_| KernError::INVALID_RIGHT)?;
+    let in_place = { args.right_name } == { args.port_name };
+    if in_place && matches!(disposition, Disposition::MakeSend | Disposition::CopySend) {
+        return space.add_send_in_place(args.port_name, disposition);
+    }
     let right = space.copyin(args.right_name, disposition)?;
     // From here on the right is dropped on failure.
     if !{ args.port_name }.is_valid() {
@@ -184,6 +188,20 @@ fn mach_port_insert_right(context: &Context<'_>, args: MachPortInsertRightArgs) 
 }
 
 impl Space {
+    /// Gives `name` one more send right, made or copied from what it has, in one step: so the name
+    /// cannot come to denote something else in between. Errors as [`copyin`](Self::copyin), and
+    /// `KERN_INVALID_CAPABILITY` for a dead right.
+    fn add_send_in_place(&self, name: PortName, disposition: Disposition) -> KernResult {
+        // What is left of the right is dropped with this variable, after the unlock.
+        let mut right = None;
+        self.with(|table| {
+            let taken = right.insert(table.copyin(name, disposition)?);
+            let port = taken.port().cloned();
+            let port = port.ok_or(KernError::INVALID_CAPABILITY)?;
+            self.enter_as(table, name, &port, &mut right)
+        })
+    }
+
     /// Enters `right` under `name`. `KERN_INVALID_CAPABILITY` for a dead right,
     /// `KERN_RIGHT_EXISTS` if the port has another name, `KERN_NAME_EXISTS` if the name denotes
     /// something else, and the errors of [`reach`](Self::reach). On failure the right is dropped.
