@@ -13,6 +13,7 @@
 //! Locks: `Space::table`, for one right at a time. User memory is touched with none.
 
 use super::{
+    entry::Object,
     error::*,
     message::{
         Carried,
@@ -30,7 +31,6 @@ use super::{
     },
     set::PortSet,
     space::Space,
-    table::Object,
     transit, //
 };
 use crate::{

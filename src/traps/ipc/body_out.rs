@@ -12,6 +12,7 @@
 
 use super::{
     copyout::withdraw,
+    entry::Object, //
     message::{
         Item,
         Message,
@@ -26,7 +27,6 @@ use super::{
     },
     right::Right,
     space::Space,
-    table::Object, //
 };
 use crate::{
     abi::{

@@ -8,6 +8,7 @@
 //! Locks: `Space::table`, for one right or header at a time. User memory is read with none.
 
 use super::{
+    entry::Object,
     error::*,
     message::{
         HeaderRight,
@@ -20,10 +21,7 @@ use super::{
     },
     set::PortSet,
     space::Space,
-    table::{
-        Object,
-        Table, //
-    }, //
+    table::Table, //
 };
 use crate::{
     abi::{

@@ -9,8 +9,10 @@
 //! | file | what |
 //! |---|---|
 //! | `right` | rights as values that cannot be lost |
-//! | `port`, `set`, `waiter` | message queues and who waits at them |
-//! | `table`, `names`, `space` | names, and what can be done with them |
+//! | `port`, `port_queue`, `port_death` | ports: what they are, how messages pass, how they end |
+//! | `set`, `waiter` | port sets; who waits at ports and sets |
+//! | `space`, `table`, `entry`, `growth`, `send_names` | names, and what they denote |
+//! | `enter`, `take`, `names` | rights come under names, leave them, and are dropped there |
 //! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
 //! | `body_in`, `body_out`, `ool` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
@@ -39,7 +41,10 @@ mod body_in;
 mod body_out;
 mod copyin;
 mod copyout;
+mod enter;
+mod entry;
 mod error;
+mod growth;
 mod kobject;
 mod mach_msg;
 mod message;
@@ -49,7 +54,9 @@ mod notify;
 mod objects;
 mod ool;
 mod port;
+mod port_death;
 mod port_info_routines;
+mod port_queue;
 mod port_routines;
 mod receive;
 mod reply;
@@ -60,11 +67,13 @@ mod right;
 mod routine;
 mod self_ports;
 mod send;
+mod send_names;
 mod set;
 mod space;
 mod special;
 mod special_routines;
 mod table;
+mod take;
 mod thread;
 mod transit;
 mod waiter;

@@ -6,6 +6,7 @@
 //! `MACH_SEND_INVALID_DEST` and nothing else is looked at.
 
 use super::{
+    entry::Object,
     error::SEND_INVALID_DEST,
     port::Port,
     right::{
@@ -14,7 +15,6 @@ use super::{
     },
     set::PortSet,
     space::Space,
-    table::Object,
     SPACE, //
 };
 use crate::{

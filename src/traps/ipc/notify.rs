@@ -11,9 +11,9 @@ use super::{
         HeaderRight,
         Message, //
     },
-    port::{
+    port::Port,
+    port_queue::{
         Admission,
-        Port,
         Posted, //
     },
     right::{

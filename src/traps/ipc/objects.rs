@@ -11,6 +11,7 @@
 //! is given out.
 
 use super::{
+    entry::Object,
     kobject::KernelObject,
     message::{
         HeaderRight,
@@ -25,7 +26,6 @@ use super::{
         ReceiveRight,
         SendRight, //
     },
-    table::Object,
     Space,
     SPACE, //
 };

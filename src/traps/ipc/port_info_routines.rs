@@ -8,6 +8,7 @@ use super::{
         self,
         set_limits, //
     },
+    entry::Object,
     port_routines::{
         check_receive_name,
         in_space, //
@@ -20,7 +21,6 @@ use super::{
     },
     space::Space,
     special::TaskPort,
-    table::Object,
     Port, //
 };
 use crate::{

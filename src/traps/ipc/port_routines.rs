@@ -8,6 +8,7 @@
 
 use super::{
     attributes,
+    entry::Object,
     names_traps::{
         self,
         new_receive_right, //
@@ -25,7 +26,6 @@ use super::{
     set::PortSet,
     space::Space,
     special::TaskPort,
-    table::Object,
     SPACE, //
 };
 use crate::{

@@ -6,15 +6,13 @@
 
 use super::{
     copyout,
+    entry::Object,
     error::*,
     message::Message,
-    port::{
-        Port,
-        Taken, //
-    },
+    port::Port,
+    port_queue::Taken,
     send::Patience,
     set::PortSet,
-    table::Object,
     thread::ThreadIpc,
     waiter::{
         Outcome,

@@ -4,6 +4,7 @@
 //! ipc_right.c).
 
 use super::{
+    entry::Object,
     error::SEND_INVALID_DEST,
     names_traps::target_space,
     notify,
@@ -17,10 +18,7 @@ use super::{
         SendOnceRight, //
     },
     space::Space,
-    table::{
-        Object,
-        Table, //
-    },
+    table::Table,
 };
 use crate::{
     abi::{

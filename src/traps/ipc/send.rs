@@ -14,9 +14,9 @@ use super::{
         Message,
         Sender, //
     },
-    port::{
+    port::Port,
+    port_queue::{
         Admission,
-        Port,
         Posted, //
     },
     right::Right,

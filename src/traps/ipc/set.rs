@@ -11,9 +11,11 @@
 
 use super::{
     port::{
-        fitting,
         Port,
-        SpaceId,
+        SpaceId, //
+    },
+    port_queue::{
+        fitting,
         Taken, //
     },
     right::SetRight,

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of a port: it dies without a receiver, and a receive right that leaves its space takes
+//! little along.
+//!
+//! Source of the behaviour: XNU osfmk/ipc/ipc_port.c, `ipc_port_destroy`; ABI traps §5.6.
+//!
+//! Locks: `Port::state`, one port at a time. What a port had is dropped after it is released.
+
+use super::{
+    message::Message,
+    notify,
+    port::{
+        Port,
+        PortState,
+        Receiver, //
+    },
+    right::Right,
+    waiter::Outcome, //
+};
+use crate::{
+    core::{
+        KernError,
+        KernResult, //
+    },
+    linux::fifo::Fifo, //
+};
+use kernel::sync::{
+    atomic::{
+        ordering::{Relaxed, Release},
+        Atomic, //
+    },
+    Arc, //
+};
+
+impl Port {
+    /// Destroys the port, whose receive right is gone: everybody who waits is told, the messages
+    /// and what they carry are dropped.
+    ///
+    /// Messages can carry receive rights, whose ports have messages, and so on: the ports are
+    /// emptied one after the other, not one inside the other.
+    pub(super) fn destroy(this: &Arc<Self>) {
+        let mut doomed = this.die();
+        while let Some(mut message) = doomed.pop_front() {
+            while let Some(right) = message.take_receive_right() {
+                let Right::Receive(right) = right else {
+                    continue;
+                };
+                let request = right.port().take_port_destroyed_request();
+                let right = match request {
+                    Some(notify) => notify::port_destroyed(notify, right),
+                    None => Some(right),
+                };
+                let Some(right) = right else {
+                    continue;
+                };
+                let mut more = right.port().die();
+                while let Some(message) = more.pop_front() {
+                    doomed.push_back(message);
+                }
+                // The port is dead and empty: dropping the right finds nothing more to do.
+                drop(right);
+            }
+        }
+    }
+
+    /// Makes the port dead and gives out its messages. Does nothing to a dead port.
+    pub(super) fn die(&self) -> Fifo<Message> {
+        let (messages, memberships, receiver, notify, attachment) = {
+            let mut state = self.state.lock();
+            if matches!(state.receiver, Receiver::Dead) {
+                return Fifo::new();
+            }
+            self.alive.store(false, Release);
+            let receiver = core::mem::replace(&mut state.receiver, Receiver::Dead);
+            while let Some(waiter) = state.receivers.pop_front() {
+                waiter.end(Outcome::Changed);
+            }
+            while let Some(waiter) = state.senders.pop_front() {
+                waiter.end(Outcome::TryAgain);
+            }
+            for membership in &state.memberships {
+                membership.set.forget(membership);
+            }
+            (
+                state.messages.take(),
+                core::mem::take(&mut state.memberships),
+                receiver,
+                [state.no_senders.take(), state.port_destroyed.take()],
+                state.attachment.take(),
+            )
+        };
+        // Outside of the lock: these may be the last references to other objects, and the
+        // requests for notifications are answered with send-once notifications.
+        drop(memberships);
+        drop(receiver);
+        drop(attachment);
+        drop(notify);
+        loop {
+            let request = self.state.lock().requests.next_to_tell();
+            match request {
+                Some((notify, name)) => notify::dead_name(notify, name),
+                None => break,
+            }
+        }
+        messages
+    }
+}
+
+impl PortState {
+    /// The receive right is about to leave its space: waiting receivers are told, and what belongs
+    /// to the receiver is reset. Messages stay. `KERN_INVALID_CAPABILITY`, and nothing happens, if
+    /// the right must not move.
+    pub(super) fn depart(&mut self, make_send_count: &Atomic<u32>) -> KernResult {
+        if self.immovable {
+            return Err(KernError::INVALID_CAPABILITY);
+        }
+        self.lose_receiver(make_send_count);
+        Ok(())
+    }
+
+    /// As [`depart`](Self::depart), for a right that its space has given up.
+    pub(super) fn lose_receiver(&mut self, make_send_count: &Atomic<u32>) {
+        self.receiver = Receiver::Transit(None);
+        while let Some(waiter) = self.receivers.pop_front() {
+            waiter.end(Outcome::Changed);
+        }
+        self.context = 0;
+        self.guard = None;
+        self.immovable = false;
+        self.seqno = 0;
+        make_send_count.store(0, Relaxed);
+    }
+}
