@@ -17,7 +17,7 @@
 //! | `body_in`, `body_out`, `ool` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply` | how kernel objects are asked and answer |
-//! | `special_routines`, `port_routines`, `port_info_routines` | the routines of IPC |
+//! | `special_routines`, `port_routines`, `name_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
 //! | `objects` | how other subsystems have objects behind names |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
 //! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
@@ -45,9 +45,11 @@ mod enter;
 mod entry;
 mod error;
 mod growth;
+mod guard_routines;
 mod kobject;
 mod mach_msg;
 mod message;
+mod name_routines;
 mod names;
 mod names_traps;
 mod notify;
@@ -179,9 +181,11 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
 ];
 
 /// The routines of this subsystem, file by file.
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 3] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 5] = [
     special_routines::ROUTINES,
+    name_routines::ROUTINES,
     port_routines::ROUTINES,
+    guard_routines::ROUTINES,
     port_info_routines::ROUTINES,
 ];
 
