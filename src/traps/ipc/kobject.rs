@@ -17,7 +17,7 @@ use super::{
         Message, //
     },
     notify,
-    reply,
+    reply_message,
     request::Request,
     right::{
         ReceiveRight,
@@ -162,7 +162,7 @@ pub(super) fn handle(
     if destination.right.port().is_none() || matches!(outcome, Err(Refusal::NO_REPLY)) {
         return;
     }
-    match reply::message(id.wrapping_add(100), &destination, outcome) {
+    match reply_message::message(id.wrapping_add(100), &destination, outcome) {
         Ok(reply) => notify::send_message(destination, reply),
         Err(_) => pr_warn_once!("no memory for a reply\n"),
     }

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Replies of kernel objects: from what a routine returns to a message.
+//! Replies of kernel objects: what a routine can return, and as what it goes into the reply.
 //!
-//! The layout is that of MIG. A reply without rights has header, NDR record, return code and the
-//! results; a refusal ends with the code. One with rights, which is always a success, has header,
-//! body, descriptors and, if there are other results, the NDR record and those.
+//! How a reply becomes a message stands in [`super::reply_message`].
 
 use super::{
     message::{
-        Carried,
-        HeaderRight,
         Item,
-        Message, //
+        PortArray, //
     },
     request::{
         AnyRight,
+        Bytes,
         Memory,
         Scalar,
         Words, //
@@ -29,31 +26,14 @@ use super::{
     },
 };
 use crate::{
-    abi::{
-        kern,
-        msg::{
-            CopyOption,
-            DescriptorType,
-            Disposition,
-            MachMsgBody,
-            MachMsgHeader,
-            MsgBits,
-            OolDescriptor64,
-            PortDescriptor,
-            COMPLEX_MIN_SIZE,
-            HEADER_SIZE, //
-        },
-        notify::NdrRecord,
-        PortName,
-        UserAddr, //
+    abi::msg::Disposition,
+    core::{
+        KernError,
+        KernResult, //
     },
-    linux::fifo::Node,
 };
 use core::mem::size_of;
-use kernel::{
-    alloc::AllocError,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use zerocopy::{
     Immutable,
     IntoBytes, //
@@ -61,12 +41,14 @@ use zerocopy::{
 
 /// What a request is answered with when it succeeds.
 pub(crate) struct Reply {
-    items: KVec<Item>,
-    inline: KVec<u8>,
+    /// What its descriptors stand for.
+    pub(super) items: KVec<Item>,
+    /// What follows the NDR record, or the return code.
+    pub(super) inline: KVec<u8>,
 }
 
 impl Reply {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             items: KVec::new(),
             inline: KVec::new(),
@@ -77,6 +59,12 @@ impl Reply {
         self.inline
             .extend_from_slice(value.as_bytes(), GFP_KERNEL_ACCOUNT)?;
         Ok(())
+    }
+
+    /// Adds what is missing to whole words after `length` bytes.
+    fn pad(&mut self, length: usize) -> RoutineResult {
+        let padding = length.wrapping_neg() % size_of::<u32>();
+        self.put_inline([0u8; size_of::<u32>()].get(..padding).unwrap_or_default())
     }
 
     fn put_right(&mut self, right: Right, disposition: Disposition) -> RoutineResult {
@@ -129,6 +117,27 @@ impl Results for Memory {
     }
 }
 
+impl Results for OutOfLine {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        reply.put_inline(&self.count)?;
+        self.memory.put(reply)
+    }
+}
+
+impl Results for SendRights {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        // CAST: an array has not more rights than there are objects of a kind.
+        reply.put_inline(&(self.0.len() as u32))?;
+        let array = PortArray {
+            rights: self.0,
+            received_as: Some(Disposition::MoveSend),
+            names: None,
+        };
+        reply.items.push(Item::Ports(array), GFP_KERNEL_ACCOUNT)?;
+        Ok(())
+    }
+}
+
 impl Results for SendRight {
     fn put(self, reply: &mut Reply) -> RoutineResult {
         reply.put_right(Right::Send(self), Disposition::MoveSend)
@@ -162,6 +171,48 @@ impl<const MAX: usize> Words<MAX> {
     }
 }
 
+/// An array of things that goes out of line; the number of them stands among the other results.
+pub(crate) struct OutOfLine {
+    memory: Memory,
+    count: u32,
+}
+
+impl OutOfLine {
+    /// The elements of `array`. Fails without memory.
+    pub(crate) fn of<T: IntoBytes + Immutable>(array: &[T]) -> KernResult<Self> {
+        Ok(Self {
+            memory: Memory::of(array.as_bytes())?,
+            count: u32::try_from(array.len()).map_err(|_| KernError::RESOURCE_SHORTAGE)?,
+        })
+    }
+}
+
+/// An array of send rights that goes out of line; the number of them stands among the other
+/// results.
+pub(crate) struct SendRights(KVVec<Right>);
+
+impl SendRights {
+    /// No rights.
+    pub(crate) const fn new() -> Self {
+        Self(KVVec::new())
+    }
+
+    /// Adds a right; `None` is a null one. Fails without memory, and drops the right then.
+    pub(crate) fn push(&mut self, right: Option<SendRight>) -> KernResult {
+        let right = right.map_or(Right::Null, Right::Send);
+        Ok(self.0.push(right, GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+impl<const MAX: usize> Results for Bytes<MAX> {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        // CAST: at most a few thousand.
+        reply.put_inline(&(self.0.len() as u32))?;
+        reply.put_inline(self.0.as_slice())?;
+        reply.pad(self.0.len())
+    }
+}
+
 /// A string in a place of `MAX` bytes, of which only those in use are sent.
 pub(crate) struct Text<const MAX: usize>(pub(crate) &'static CStr);
 
@@ -171,12 +222,11 @@ impl<const MAX: usize> Results for Text<MAX> {
     fn put(self, reply: &mut Reply) -> RoutineResult {
         let bytes = self.0.to_bytes_with_nul();
         let bytes = bytes.get(..MAX).unwrap_or(bytes);
-        let padding = bytes.len().wrapping_neg() % size_of::<u32>();
         reply.put_inline(&0u32)?;
         // CAST: at most `MAX`.
         reply.put_inline(&(bytes.len() as u32))?;
         reply.put_inline(bytes)?;
-        reply.put_inline([0u8; size_of::<u32>()].get(..padding).unwrap_or_default())
+        reply.pad(bytes.len())
     }
 }
 
@@ -196,6 +246,7 @@ tuple_results!(A a, B b);
 tuple_results!(A a, B b, C c);
 tuple_results!(A a, B b, C c, D d);
 tuple_results!(A a, B b, C c, D d, E e);
+tuple_results!(A a, B b, C c, D d, E e, F f);
 
 /// A type that a routine may return.
 #[diagnostic::on_unimplemented(
@@ -213,120 +264,5 @@ impl<R: Results, E: Into<Refusal>> RoutineReturn for Result<R, E> {
         let mut reply = Reply::new();
         results.put(&mut reply)?;
         Ok(reply)
-    }
-}
-
-/// The message with id `id` that tells `destination` of `outcome`. Fails without memory; the
-/// rights in the reply are dropped then.
-pub(super) fn message(
-    id: i32,
-    destination: &HeaderRight,
-    outcome: RoutineResult<Reply>,
-) -> Result<KBox<Node<Message>>, AllocError> {
-    let (reply, code) = match outcome {
-        Ok(reply) => (reply, kern::KERN_SUCCESS),
-        Err(refusal) => (Reply::new(), refusal.code()),
-    };
-    let complex = !reply.items.is_empty();
-    let bits = MsgBits::new(destination.received_as, None, None);
-    let mut message = Writer::new(&reply)?;
-    message.put(&MachMsgHeader {
-        bits: if complex { bits.complex() } else { bits },
-        size: message.message.size(),
-        remote_port: PortName::NULL,
-        local_port: PortName::NULL,
-        voucher_port: PortName::NULL,
-        id,
-    });
-    if complex {
-        message.put_items(reply.items)?;
-    }
-    if !complex || !reply.inline.is_empty() {
-        message.put(&NdrRecord::NATIVE);
-    }
-    if !complex {
-        message.put(&code);
-    }
-    message.put(reply.inline.as_slice());
-    message.message.id = id;
-    message.message.complex = complex;
-    Ok(message.message)
-}
-
-/// Bytes of a reply.
-fn size_of_reply(reply: &Reply) -> usize {
-    let mut size = if reply.items.is_empty() {
-        HEADER_SIZE + size_of::<NdrRecord>() + size_of::<i32>()
-    } else if reply.inline.is_empty() {
-        COMPLEX_MIN_SIZE
-    } else {
-        COMPLEX_MIN_SIZE + size_of::<NdrRecord>()
-    };
-    for item in &reply.items {
-        size = size.saturating_add(descriptor_size(item));
-    }
-    size.saturating_add(reply.inline.len())
-}
-
-fn descriptor_size(item: &Item) -> usize {
-    match item {
-        Item::Port(..) => size_of::<PortDescriptor>(),
-        _ => size_of::<OolDescriptor64>(),
-    }
-}
-
-/// A message that is being written.
-struct Writer {
-    message: KBox<Node<Message>>,
-    offset: usize,
-}
-
-impl Writer {
-    fn new(reply: &Reply) -> Result<Self, AllocError> {
-        Ok(Self {
-            message: Message::new(size_of_reply(reply))?,
-            offset: 0,
-        })
-    }
-
-    fn put<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) {
-        let bytes = value.as_bytes();
-        let end = self.offset.saturating_add(bytes.len());
-        // The message was made as large as the reply is.
-        if let Some(room) = self.message.bytes_mut().get_mut(self.offset..end) {
-            room.copy_from_slice(bytes);
-        }
-        self.offset = end;
-    }
-
-    fn put_items(&mut self, items: KVec<Item>) -> Result<(), AllocError> {
-        self.message
-            .carried
-            .reserve(items.len(), GFP_KERNEL_ACCOUNT)?;
-        // CAST: a reply has a few descriptors.
-        self.put(&MachMsgBody {
-            descriptor_count: items.len() as u32,
-        });
-        for item in items {
-            let offset = self.offset;
-            let end = offset.saturating_add(descriptor_size(&item));
-            if let Item::Memory(_) = &item {
-                // The rest is written when the memory has an address.
-                self.put(&OolDescriptor64 {
-                    address: UserAddr::NULL,
-                    deallocate: 0,
-                    // CAST: these are small numbers.
-                    copy: CopyOption::Virtual.raw() as u8,
-                    _pad: [0],
-                    kind: DescriptorType::Ool.raw() as u8,
-                    size: 0,
-                });
-            }
-            // That of a right is written when the right has a name.
-            self.offset = end;
-            let carried = Carried { offset, item };
-            self.message.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
-        }
-        Ok(())
     }
 }

@@ -157,6 +157,8 @@ impl Scalar for u32 {}
 impl Scalar for u64 {}
 impl Scalar for PortName {}
 impl Scalar for UserAddr {}
+/// A structure of words.
+impl<const COUNT: usize> Scalar for [u32; COUNT] {}
 
 impl<T: Scalar> Param for T {
     const SHAPE: Shape = Shape::Inline;
@@ -210,6 +212,15 @@ impl Memory {
         Ok(Self(Some(region)))
     }
 
+    /// A copy of `bytes`. `KERN_RESOURCE_SHORTAGE` without memory.
+    pub(crate) fn of(bytes: &[u8]) -> KernResult<Self> {
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        let region = Region::from_bytes(bytes).map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+        Ok(Self(Some(region)))
+    }
+
     /// The number of bytes.
     pub(crate) fn size(&self) -> u32 {
         self.0.as_ref().map_or(0, Region::size)
@@ -258,5 +269,27 @@ impl<const MAX: usize> Param for Words<MAX> {
             words.push(request.inline()?, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Self(words))
+    }
+}
+
+/// An array of at most `MAX` bytes, preceded by their number and filled up to whole words.
+pub(crate) struct Bytes<const MAX: usize>(pub(crate) KVec<u8>);
+
+impl<const MAX: usize> Param for Bytes<MAX> {
+    const SHAPE: Shape = Shape::Inline;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        // CAST: `u32` to `usize` loses nothing.
+        let count = request.inline::<u32>()? as usize;
+        if count > MAX {
+            return Err(Refusal::BAD_ARGUMENTS);
+        }
+        let mut bytes = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
+        for start in (0..count).step_by(size_of::<u32>()) {
+            let word: [u8; size_of::<u32>()] = request.inline()?;
+            let used = count.saturating_sub(start).min(word.len());
+            bytes.extend_from_slice(word.get(..used).unwrap_or_default(), GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self(bytes))
     }
 }
