@@ -134,6 +134,18 @@ impl<T> Fifo<T> {
         self.head.map(|head| unsafe { &head.as_ref().value })
     }
 
+    /// The item that so many others stand before.
+    pub(crate) fn get(&self, position: u32) -> Option<&T> {
+        let mut node = self.head?;
+        for _ in 0..position {
+            // SAFETY: By the type invariants every node on the way is owned by this queue, which
+            // is borrowed.
+            node = unsafe { node.as_ref() }.next?;
+        }
+        // SAFETY: As above; the item is borrowed as long as the queue is.
+        Some(unsafe { &node.as_ref().value })
+    }
+
     /// The oldest item, to be changed in place.
     #[inline]
     pub(crate) fn front_mut(&mut self) -> Option<&mut T> {

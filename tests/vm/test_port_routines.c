@@ -17,25 +17,6 @@
 
 #define QLIMIT_MAX	1024u
 
-/* Each case is for the own task and for another one. */
-#define BOTH(fn)							\
-	static void fn(name_t task);					\
-	TEST(own_##fn)							\
-	{								\
-		mach_open();						\
-		fn(self());						\
-	}								\
-	TEST(other_##fn)						\
-	{								\
-		struct other other;					\
-									\
-		mach_open();						\
-		other_start(&other, NULL, NULL);			\
-		fn(other.task);						\
-		other_end(&other);					\
-	}								\
-	static void fn(name_t task)
-
 static name_t allocate(struct rpc *rpc, name_t task, uint32_t right)
 {
 	REQUIRE_RET(RPC(rpc, task, 3204, right), 0);

@@ -59,19 +59,8 @@ static int32_t vm_read(struct rpc *rpc, name_t task, const void *address, uint64
 static int32_t vm_write(struct rpc *rpc, name_t task, void *address, const void *data,
 			uint32_t size)
 {
-	struct {
-		uint64_t address;
-		uint8_t deallocate, copy, pad, type;
-		uint32_t size;
-	} __attribute__((packed, aligned(4))) memory = {
-		.address = (uintptr_t)data, .copy = 1, .type = 1, .size = size,
-	};
-
 	rpc_begin(rpc, task, 4806);
-	rpc->message.header.bits |= MSGH_COMPLEX;
-	rpc->message.body[0] = 1;
-	memcpy(rpc->message.body + 1, &memory, sizeof(memory));
-	rpc->size = HEADER_SIZE + 4 + sizeof(memory);
+	rpc_memory(rpc, data, size);
 	rpc_wide(rpc, (uintptr_t)address);
 	rpc_word(rpc, size);
 	return rpc_call(rpc);

@@ -85,16 +85,21 @@ fn mach_port_construct(context: &Context<'_>, args: MachPortConstructArgs) -> Ke
     // The options are looked at even before the task.
     let wanted: PortOptions = user::read(args.options).map_err(|_| SEND_INVALID_DATA)?;
     let space = target_space(context, args.task_right_name)?;
-    let right = new_receive_right()?;
-    let port = right.port().clone();
-    apply(&port, &wanted, args.context)?;
-    let send = (wanted.flags & options::MPO_INSERT_SEND_RIGHT != 0).then(|| SendRight::make(&port));
-    let name = space.insert_receive_and_send(right, send)?;
+    let name = construct(space, &wanted, args.context)?;
     user::write(args.port_right_name_out, &name).map_err(|fault| {
         // Another thread may have dropped it already.
         let _ = space.with(|table| table.destruct(name, 0, args.context));
         fault.into()
     })
+}
+
+/// Makes a port as `wanted` says.
+pub(super) fn construct(space: &Space, wanted: &PortOptions, context: u64) -> KernResult<PortName> {
+    let right = new_receive_right()?;
+    let port = right.port().clone();
+    apply(&port, wanted, context)?;
+    let send = (wanted.flags & options::MPO_INSERT_SEND_RIGHT != 0).then(|| SendRight::make(&port));
+    space.insert_receive_and_send(right, send)
 }
 
 /// Sets up a new port. Unknown flags are ignored, as are those about importance.

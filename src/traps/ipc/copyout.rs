@@ -57,7 +57,7 @@ pub(super) fn trailer_size(options: u32) -> u32 {
 
 /// The trailer of `message`, the first `size` bytes of which are given out.
 #[inline]
-fn trailer(message: &Message, size: u32) -> MachMsgMacTrailer {
+pub(super) fn trailer(message: &Message, size: u32) -> MachMsgMacTrailer {
     MachMsgMacTrailer {
         base: MachMsgContextTrailer {
             base: MachMsgAuditTrailer {

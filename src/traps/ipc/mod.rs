@@ -17,7 +17,7 @@
 //! | `body_in`, `body_out`, `ool` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
-//! | `special_routines`, `port_routines`, `name_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
+//! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
 //! | `objects` | how other subsystems have objects behind names |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
 //! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
@@ -36,6 +36,7 @@
 //! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
 //! the one thing done under these locks that takes others, those of the scheduler.
 
+mod array_routines;
 mod attributes;
 mod body_in;
 mod body_out;
@@ -188,10 +189,11 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
 ];
 
 /// The routines of this subsystem, file by file.
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 5] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 6] = [
     special_routines::ROUTINES,
     name_routines::ROUTINES,
     port_routines::ROUTINES,
+    array_routines::ROUTINES,
     guard_routines::ROUTINES,
     port_info_routines::ROUTINES,
 ];

@@ -234,7 +234,7 @@ fn member_port(space: &Space, member: PortName) -> KernResult<Arc<Port>> {
 }
 
 /// The set that `set` denotes.
-fn set_of(space: &Space, set: PortName) -> KernResult<Arc<PortSet>> {
+pub(super) fn set_of(space: &Space, set: PortName) -> KernResult<Arc<PortSet>> {
     space.with(
         |table| match &table.lookup(set).ok_or(KernError::INVALID_NAME)?.object {
             Object::Set(right) => Ok(right.set().clone()),
@@ -322,7 +322,8 @@ pub(super) fn type_of(space: &Space, name: PortName) -> KernResult<u32> {
     }
 }
 
-fn type_bits(object: &Object) -> u32 {
+/// Which rights an entry has, as bits.
+pub(super) fn type_bits(object: &Object) -> u32 {
     match object {
         Object::Free { .. } => 0,
         Object::Send(_) => MACH_PORT_TYPE_SEND,

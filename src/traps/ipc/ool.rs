@@ -101,7 +101,6 @@ impl Region {
     }
 
     /// Copies `bytes` of the kernel. Fails without memory.
-    #[allow(dead_code)] // For replies of kernel objects.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, TakeError> {
         Self::of(|| Ok(PageList::from_bytes(bytes)?), bytes.len())
     }

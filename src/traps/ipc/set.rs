@@ -232,6 +232,27 @@ impl PortSet {
         membership.map(drop).ok_or(KernError::NOT_IN_SET)
     }
 
+    /// The members there are at this moment. `KERN_RESOURCE_SHORTAGE` without memory.
+    pub(super) fn members(&self) -> KernResult<KVVec<Arc<Linked<Membership>>>> {
+        let mut members = KVVec::new();
+        loop {
+            let wanted = {
+                let state = self.state.lock();
+                let wanted = state.members.len();
+                if wanted <= members.capacity() {
+                    for member in &state.members {
+                        // There is room, so this does not allocate.
+                        let _ = members.push(member.clone(), GFP_ATOMIC);
+                    }
+                    drop(state);
+                    return Ok(members);
+                }
+                wanted
+            };
+            members = KVVec::with_capacity(wanted, GFP_KERNEL_ACCOUNT)?;
+        }
+    }
+
     /// Removes `port` from all its sets.
     pub(super) fn remove_from_all(port: &Arc<Port>) {
         let memberships = port.with(|state| {

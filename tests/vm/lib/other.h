@@ -26,4 +26,23 @@ void other_end(struct other *other);
 void become_nobody(void *unused);
 void become_undumpable(void *unused);
 
+/* Each such case is for the own task and for another one. */
+#define BOTH(fn)							\
+	static void fn(name_t task);					\
+	TEST(own_##fn)							\
+	{								\
+		mach_open();						\
+		fn(self());						\
+	}								\
+	TEST(other_##fn)						\
+	{								\
+		struct other other;					\
+									\
+		mach_open();						\
+		other_start(&other, NULL, NULL);			\
+		fn(other.task);						\
+		other_end(&other);					\
+	}								\
+	static void fn(name_t task)
+
 #endif

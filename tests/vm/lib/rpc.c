@@ -44,18 +44,40 @@ static void append(struct rpc *rpc, const void *bytes, uint32_t size)
 	rpc->size += size;
 }
 
-void rpc_port(struct rpc *rpc, name_t name, int disposition)
+/* Of memory, and of an array of rights, whose @pad is the disposition */
+struct memory_descriptor {
+	uint64_t address;
+	uint8_t deallocate, copy, pad, type;
+	uint32_t size;
+} __attribute__((packed, aligned(4)));
+
+static void append_descriptor(struct rpc *rpc, const void *descriptor, uint32_t size)
 {
-	struct port_descriptor descriptor = PORT_DESCRIPTOR(name, disposition);
 	uint32_t none = 0;
 
 	REQUIRE(!rpc->inlined);
 	if (!rpc->ports)
 		append(rpc, &none, sizeof(none));
-	append(rpc, &descriptor, sizeof(descriptor));
+	append(rpc, descriptor, size);
 	rpc->ports++;
 	rpc->message.body[0] = rpc->ports;
 	rpc->message.header.bits |= MSGH_COMPLEX;
+}
+
+void rpc_port(struct rpc *rpc, name_t name, int disposition)
+{
+	struct port_descriptor descriptor = PORT_DESCRIPTOR(name, disposition);
+
+	append_descriptor(rpc, &descriptor, sizeof(descriptor));
+}
+
+void rpc_memory(struct rpc *rpc, const void *bytes, uint32_t size)
+{
+	struct memory_descriptor descriptor = {
+		.address = (uintptr_t)bytes, .copy = 1, .type = MSG_OOL_DESCRIPTOR, .size = size,
+	};
+
+	append_descriptor(rpc, &descriptor, sizeof(descriptor));
 }
 
 void rpc_bytes(struct rpc *rpc, const void *bytes, uint32_t size)
@@ -113,17 +135,44 @@ void check_refused(const char *file, int line, struct rpc *rpc, int32_t code)
 		note("request %d", id);
 }
 
+/* Where descriptor @index of the reply stands, or what follows the last one */
+static uint32_t descriptor_offset(const struct rpc *rpc, unsigned int index)
+{
+	uint32_t offset = HEADER_SIZE + 4;
+
+	for (unsigned int i = 0; i < index; i++) {
+		uint8_t type = ((const uint8_t *)&rpc->message)[offset + 11];
+
+		offset += type == MSG_PORT_DESCRIPTOR ? (uint32_t)sizeof(struct port_descriptor) :
+							(uint32_t)sizeof(struct memory_descriptor);
+	}
+	return offset;
+}
+
 const uint32_t *rpc_words(const struct rpc *rpc)
 {
 	uint32_t offset = RPC_SIMPLE_REPLY;
 
 	if (rpc->ports) {
-		offset = HEADER_SIZE + 4 + rpc->ports * (uint32_t)sizeof(struct port_descriptor);
+		offset = descriptor_offset(rpc, rpc->ports);
 		CHECK(!memcmp((const uint8_t *)&rpc->message + offset, native_ndr,
 			      sizeof(native_ndr)));
 		offset += sizeof(native_ndr);
 	}
 	return (const uint32_t *)((const uint8_t *)&rpc->message + offset);
+}
+
+void *rpc_out_of_line(const struct rpc *rpc, unsigned int index, uint32_t *size)
+{
+	struct memory_descriptor descriptor;
+
+	REQUIRE(index < rpc->ports);
+	memcpy(&descriptor, (const uint8_t *)&rpc->message + descriptor_offset(rpc, index),
+	       sizeof(descriptor));
+	CHECK(descriptor.type == MSG_OOL_DESCRIPTOR || descriptor.type == MSG_OOL_PORTS_DESCRIPTOR);
+	CHECK_EQ(descriptor.deallocate, 1);
+	*size = descriptor.size;
+	return (void *)(uintptr_t)descriptor.address;
 }
 
 uint64_t rpc_wide_at(const struct rpc *rpc, unsigned int word)
@@ -136,13 +185,13 @@ uint64_t rpc_wide_at(const struct rpc *rpc, unsigned int word)
 
 name_t rpc_right(const struct rpc *rpc, unsigned int index, int disposition)
 {
-	const struct port_descriptor *ports =
-		(const struct port_descriptor *)(rpc->message.body + 1);
+	struct port_descriptor port;
 
 	REQUIRE(index < rpc->ports);
-	CHECK_HEX(ports[index].pad16_disposition_type >> 16,
-		  disposition | MSG_PORT_DESCRIPTOR << 8);
-	return ports[index].name;
+	memcpy(&port, (const uint8_t *)&rpc->message + descriptor_offset(rpc, index),
+	       sizeof(port));
+	CHECK_HEX(port.pad16_disposition_type >> 16, disposition | MSG_PORT_DESCRIPTOR << 8);
+	return port.name;
 }
 
 int32_t rpc_simple(struct rpc *rpc, name_t target, int32_t id, const uint32_t *words,

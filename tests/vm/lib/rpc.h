@@ -20,9 +20,10 @@ struct rpc {
 	name_t reply;		/* where the reply goes; one for each process */
 };
 
-/* Begins a request; then come its rights, then its words. */
+/* Begins a request; then come its rights and memory, then its words. */
 void rpc_begin(struct rpc *rpc, name_t target, int32_t id);
 void rpc_port(struct rpc *rpc, name_t name, int disposition);
+void rpc_memory(struct rpc *rpc, const void *bytes, uint32_t size);
 void rpc_word(struct rpc *rpc, uint32_t word);
 void rpc_wide(struct rpc *rpc, uint64_t value);
 void rpc_bytes(struct rpc *rpc, const void *bytes, uint32_t size);
@@ -42,6 +43,12 @@ const uint32_t *rpc_words(const struct rpc *rpc);
 uint64_t rpc_wide_at(const struct rpc *rpc, unsigned int word);
 /* A right of the reply; checks that it came as @disposition. */
 name_t rpc_right(const struct rpc *rpc, unsigned int index, int disposition);
+
+/*
+ * Memory of the reply, or an array of rights, whatever it has besides. Returns
+ * its address; @size is in bytes, or in rights.
+ */
+void *rpc_out_of_line(const struct rpc *rpc, unsigned int index, uint32_t *size);
 
 /* Requests that have no rights and the given words. */
 #define RPC(rpc, target, id, ...)					\
