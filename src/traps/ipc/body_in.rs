@@ -15,6 +15,11 @@
 use super::{
     entry::Object,
     error::*,
+    layout::{
+        self,
+        Descriptor,
+        Layout, //
+    },
     message::{
         Carried,
         Item,
@@ -37,14 +42,9 @@ use crate::{
     abi::{
         msg::{
             CopyOption,
-            DescriptorHead,
-            DescriptorType,
             Disposition,
-            GuardedPortDescriptor64,
             MachMsgBody,
-            OolDescriptor64,
             OolPortsDescriptor64,
-            PortDescriptor,
             COMPLEX_MIN_SIZE,
             HEADER_SIZE,
             MACH_MSG_GUARD_FLAGS_MASK,
@@ -71,80 +71,51 @@ const ARRAY_MAX: u32 = 917_504;
 /// So many rights are too many for the body of a message.
 const RIGHTS_LIMIT: u32 = 16383;
 
-/// A descriptor as it stands in the message.
-enum Descriptor {
-    Port(PortDescriptor),
-    Ool(OolDescriptor64),
-    OolPorts(OolPortsDescriptor64),
-    GuardedPort(GuardedPortDescriptor64),
-}
-
-impl Descriptor {
-    /// Reads the descriptor at `offset`. `MACH_SEND_MSG_TOO_SMALL` when it ends outside of the
-    /// message, `MACH_SEND_INVALID_TYPE` when it is of no kind.
-    fn read(message: &Message, offset: usize) -> KernResult<Self> {
-        let head: DescriptorHead = message.read_at(offset).ok_or(SEND_MSG_TOO_SMALL)?;
-        let kind = DescriptorType::try_from(head.kind).map_err(|_| SEND_INVALID_TYPE)?;
-        match kind {
-            DescriptorType::Port => message.read_at(offset).map(Self::Port),
-            DescriptorType::Ool | DescriptorType::OolVolatile => {
-                message.read_at(offset).map(Self::Ool)
-            }
-            DescriptorType::OolPorts => message.read_at(offset).map(Self::OolPorts),
-            DescriptorType::GuardedPort => message.read_at(offset).map(Self::GuardedPort),
-        }
-        .ok_or(SEND_MSG_TOO_SMALL)
-    }
-
-    /// The offset of the next one, for the one at `offset`.
-    fn next(&self, offset: usize) -> usize {
-        offset.saturating_add(match self {
-            Self::Port(_) => size_of::<PortDescriptor>(),
-            Self::Ool(_) => size_of::<OolDescriptor64>(),
-            Self::OolPorts(_) => size_of::<OolPortsDescriptor64>(),
-            Self::GuardedPort(_) => size_of::<GuardedPortDescriptor64>(),
-        })
-    }
-}
-
 /// Calls `f` with each descriptor and its offset.
 fn for_each(
     message: &mut Message,
     count: u32,
+    layout: Layout,
     mut f: impl FnMut(&mut Message, usize, &Descriptor) -> KernResult,
 ) -> KernResult {
     let mut offset = COMPLEX_MIN_SIZE;
     for _ in 0..count {
-        let descriptor = Descriptor::read(message, offset)?;
+        let descriptor = Descriptor::read(message, offset, layout)?;
         f(message, offset, &descriptor)?;
-        offset = descriptor.next(offset);
+        offset = offset.saturating_add(descriptor.size(layout));
     }
     Ok(())
 }
 
-/// Takes what the body carries. On failure that which was taken is dropped with the message, as
-/// are the rights of the header.
-pub(super) fn body(space: &Space, message: &mut Message) -> KernResult {
+/// Takes what the body carries, whose descriptors are in `layout`. On failure that which was taken
+/// is dropped with the message, as are the rights of the header.
+pub(super) fn body(space: &Space, message: &mut Message, layout: Layout) -> KernResult {
     let body: MachMsgBody = message.read_at(HEADER_SIZE).ok_or(SEND_MSG_TOO_SMALL)?;
     let count = body.descriptor_count;
-    let gives_up = check(message, count)?;
+    let checked = check(message, count, layout)?;
+    // CAST: `u32` to `usize` loses nothing.
+    if layout == Layout::Narrow {
+        layout::widen(message, count as usize, checked.addresses)?;
+    }
 
     // All of them are in the message, so there are not too many.
-    // CAST: `u32` to `usize` loses nothing.
     message
         .carried
         .reserve(count as usize, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
         .map_err(|_| SEND_NO_BUFFER)?;
-    for_each(message, count, |message, offset, descriptor| {
-        let item = take(space, message, descriptor)?;
-        let carried = Carried { offset, item };
-        message
-            .carried
-            .push(carried, GFP_KERNEL_ACCOUNT)
-            .map_err(|_| SEND_NO_BUFFER)
-    })?;
-    if gives_up {
-        for_each(message, count, |_, _, descriptor| {
+    for_each(
+        message,
+        count,
+        Layout::Wide,
+        |message, offset, descriptor| {
+            let item = take(space, message, descriptor)?;
+            message
+                .carry(Carried { offset, item })
+                .map_err(|_| SEND_NO_BUFFER)
+        },
+    )?;
+    if checked.gives_up {
+        for_each(message, count, Layout::Wide, |_, _, descriptor| {
             give_up(descriptor);
             Ok(())
         })?;
@@ -152,12 +123,24 @@ pub(super) fn body(space: &Space, message: &mut Message) -> KernResult {
     Ok(())
 }
 
-/// Checks all descriptors. Returns whether the sender gives up memory.
-fn check(message: &mut Message, count: u32) -> KernResult<bool> {
+/// What is to be known of the descriptors of a message.
+struct Checked {
+    /// Whether the sender gives up memory.
+    gives_up: bool,
+    /// So many have an address.
+    addresses: usize,
+}
+
+/// Checks all descriptors.
+fn check(message: &mut Message, count: u32, layout: Layout) -> KernResult<Checked> {
     let mut gives_up = false;
+    let mut addresses: usize = 0;
     let mut physical: u64 = 0;
     let mut rights: u32 = 0;
-    for_each(message, count, |_, _, descriptor| {
+    for_each(message, count, layout, |_, _, descriptor| {
+        if !matches!(descriptor, Descriptor::Port(_)) {
+            addresses = addresses.saturating_add(1);
+        }
         match descriptor {
             Descriptor::Port(_) => rights = rights.saturating_add(1),
             Descriptor::GuardedPort(port) => {
@@ -190,7 +173,10 @@ fn check(message: &mut Message, count: u32) -> KernResult<bool> {
     if rights >= RIGHTS_LIMIT {
         return Err(SEND_TOO_LARGE);
     }
-    Ok(gives_up)
+    Ok(Checked {
+        gives_up,
+        addresses,
+    })
 }
 
 /// Takes what a descriptor stands for.

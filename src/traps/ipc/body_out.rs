@@ -13,6 +13,12 @@
 use super::{
     copyout::withdraw,
     entry::Object, //
+    layout::{
+        self,
+        move_bytes,
+        Descriptor,
+        Layout, //
+    },
     message::{
         Item,
         Message,
@@ -69,12 +75,12 @@ pub(super) enum Guarded {
     Returned,
 }
 
-/// Gives out what the body carries, and writes names and addresses into the descriptors. Returns
-/// the bits that tell what was missing, or 0.
+/// Gives out what the body carries, and writes names and addresses into the descriptors, which are
+/// in `layout` then. Returns the bits that tell what was missing, or 0.
 ///
 /// The items stay in the message, without their rights, for [`withdraw_body`], until
 /// [`forget_body`].
-pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded) -> i32 {
+pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded, layout: Layout) -> i32 {
     let mut missing = 0;
     let mut shrinks = false;
     let mut carried = mem::take(&mut message.carried);
@@ -96,13 +102,16 @@ pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded) -> i3
                     _ => guarded_port(space, message, offset, right, *flags, guarded),
                 }
             }
-            Item::Memory(region) => memory(space, message, offset, region.as_ref()),
-            Item::Ports(array) => ports(space, message, offset, array),
+            Item::Memory(region) => memory(space, message, offset, region.as_ref(), layout),
+            Item::Ports(array) => ports(space, message, offset, array, layout),
         };
     }
     message.carried = carried;
     if shrinks {
         shrink_guarded(message);
+    }
+    if layout == Layout::Narrow {
+        layout::narrow(message);
     }
     missing
 }
@@ -191,7 +200,13 @@ fn with_received(space: &Space, port: &Port, f: impl FnOnce(&mut PortState)) {
 }
 
 /// Maps memory.
-fn memory(space: &Space, message: &mut Message, offset: usize, region: Option<&Region>) -> i32 {
+fn memory(
+    space: &Space,
+    message: &mut Message,
+    offset: usize,
+    region: Option<&Region>,
+    layout: Layout,
+) -> i32 {
     let Some(mut descriptor) = message.read_at::<OolDescriptor64>(offset) else {
         return 0;
     };
@@ -200,16 +215,28 @@ fn memory(space: &Space, message: &mut Message, offset: usize, region: Option<&R
     descriptor.size = 0;
     descriptor.deallocate = gives_up(descriptor.copy);
     if let Some(region) = region {
-        match region.map(&space.mapper) {
+        match map(space, region, layout) {
             Ok(address) => {
                 descriptor.address = address;
                 descriptor.size = region.size();
             }
-            Err(_) => missing = MACH_MSG_VM_SPACE,
+            Err(bits) => missing = bits,
         }
     }
     message.write_at(offset, &descriptor);
     missing
+}
+
+/// Maps a region where a descriptor can tell of it. Fails with the bits that say that it could not
+/// be.
+fn map(space: &Space, region: &Region, layout: Layout) -> Result<UserAddr, i32> {
+    let address = region.map(&space.mapper).map_err(|_| MACH_MSG_VM_SPACE)?;
+    if layout.can_hold(address) {
+        return Ok(address);
+    }
+    // A 32-bit task that makes its traps as a 64-bit one.
+    region.unmap(address);
+    Err(MACH_MSG_VM_SPACE)
 }
 
 /// The deallocate flag of memory that has arrived: a virtual copy is meant to be passed on (XNU).
@@ -220,7 +247,13 @@ fn gives_up(copy: u8) -> u8 {
 
 /// Maps an array and enters its rights. Without an array no right is entered; the descriptor still
 /// tells how many there were, as in XNU.
-fn ports(space: &Space, message: &mut Message, offset: usize, array: &mut PortArray) -> i32 {
+fn ports(
+    space: &Space,
+    message: &mut Message,
+    offset: usize,
+    array: &mut PortArray,
+    layout: Layout,
+) -> i32 {
     let Some(mut descriptor) = message.read_at::<OolPortsDescriptor64>(offset) else {
         return 0;
     };
@@ -228,7 +261,7 @@ fn ports(space: &Space, message: &mut Message, offset: usize, array: &mut PortAr
     // CAST: dispositions are small numbers.
     descriptor.disposition = array.received_as.map_or(0, |kind| kind.raw() as u8);
     let rights = mem::take(&mut array.rights);
-    let (address, missing) = match map_names(space, rights.len(), array) {
+    let (address, missing) = match map_names(space, rights.len(), array, layout) {
         Ok(UserAddr::NULL) => (UserAddr::NULL, 0),
         Ok(address) => (address, enter_all(space, rights, array)),
         Err(missing) => (UserAddr::NULL, missing),
@@ -240,13 +273,18 @@ fn ports(space: &Space, message: &mut Message, offset: usize, array: &mut PortAr
 
 /// Makes and maps a region for `count` names, which the array then has. The address is null if
 /// there are none. Fails with the bits that tell what was missing.
-fn map_names(space: &Space, count: usize, array: &mut PortArray) -> Result<UserAddr, i32> {
+fn map_names(
+    space: &Space,
+    count: usize,
+    array: &mut PortArray,
+    layout: Layout,
+) -> Result<UserAddr, i32> {
     if count == 0 {
         return Ok(UserAddr::NULL);
     }
     let length = count.saturating_mul(size_of::<PortName>());
     let region = Region::zeroed(length).map_err(|_| MACH_MSG_VM_KERNEL)?;
-    let address = region.map(&space.mapper).map_err(|_| MACH_MSG_VM_SPACE)?;
+    let address = map(space, &region, layout)?;
     array.names = Some(region);
     Ok(address)
 }
@@ -294,56 +332,39 @@ fn shrink_guarded(message: &mut Message) {
         }
         write_port(message, offset, PortName::NULL, Disposition::MoveReceive);
         carried.item = Item::Port(Right::Null, Disposition::MoveReceive);
-        to = move_up(message, from, offset.saturating_add(SHORT), to);
+        to = move_bytes(message, from, offset.saturating_add(SHORT), to);
         from = offset.saturating_add(LONG);
     }
     message.carried = carried;
     if from != to {
         let end = message.bytes().len();
-        let end = move_up(message, from, end, to);
+        let end = move_bytes(message, from, end, to);
         message.truncate(end);
     }
 }
 
-/// Moves the bytes from `from` until `end` to `to`, which is not after `from`. Returns where they
-/// end then.
-fn move_up(message: &mut Message, from: usize, end: usize, to: usize) -> usize {
-    let bytes = message.bytes_mut();
-    if from <= end && end <= bytes.len() && to < from {
-        bytes.copy_within(from..end, to);
-    }
-    to.saturating_add(end.saturating_sub(from))
-}
-
-/// Takes back what [`body`] gave out: its owner was not told of it.
+/// Takes back what [`body`] gave out in `layout`: its owner was not told of it.
 #[cold]
-pub(super) fn withdraw_body(space: &Space, message: &Message) {
+pub(super) fn withdraw_body(space: &Space, message: &Message, layout: Layout) {
     for carried in &message.carried {
-        let offset = carried.offset;
-        match &carried.item {
-            Item::Port(_, received_as) => {
-                if let Some(descriptor) = message.read_at::<PortDescriptor>(offset) {
-                    withdraw(space, descriptor.name, Some(*received_as));
-                }
+        let Ok(descriptor) = Descriptor::read(message, carried.offset, layout) else {
+            continue;
+        };
+        match (&carried.item, descriptor) {
+            (Item::Port(_, received_as), Descriptor::Port(port)) => {
+                withdraw(space, port.name, Some(*received_as));
             }
-            Item::GuardedPort(..) => {
-                if let Some(descriptor) = message.read_at::<GuardedPortDescriptor64>(offset) {
-                    withdraw_guarded(space, descriptor.name);
-                }
+            (Item::GuardedPort(..), Descriptor::GuardedPort(port)) => {
+                withdraw_guarded(space, port.name);
             }
-            Item::Memory(region) => {
-                let address = message
-                    .read_at::<OolDescriptor64>(offset)
-                    .map_or(UserAddr::NULL, |descriptor| descriptor.address);
-                unmap(region.as_ref(), address);
+            (Item::Memory(region), Descriptor::Ool(memory)) => {
+                unmap(region.as_ref(), memory.address);
             }
-            Item::Ports(array) => {
-                let address = message
-                    .read_at::<OolPortsDescriptor64>(offset)
-                    .map_or(UserAddr::NULL, |descriptor| descriptor.address);
+            (Item::Ports(array), Descriptor::OolPorts(ports)) => {
                 withdraw_names(space, array);
-                unmap(array.names.as_ref(), address);
+                unmap(array.names.as_ref(), ports.address);
             }
+            _ => (),
         }
     }
 }

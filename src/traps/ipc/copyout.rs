@@ -12,6 +12,7 @@ use super::{
         Guarded, //
     },
     error::*,
+    layout::Layout,
     message::{
         HeaderRight,
         Message, //
@@ -89,6 +90,7 @@ pub(super) fn receive(
     message: &mut Message,
     address: UserAddr,
     options: u32,
+    layout: Layout,
 ) -> KernResult {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
@@ -102,7 +104,7 @@ pub(super) fn receive(
     let remote = reply.received_as;
     let Ok(remote_port) = space.insert_right(reply.right) else {
         drop(message.carried.drain_all());
-        minimal(message, address, u32::MAX, options)?;
+        minimal(message, address, u32::MAX, options, layout)?;
         return Err(RCV_HEADER_ERROR.with_bits(MACH_MSG_IPC_SPACE));
     };
     let missing = if message.carried.is_empty() {
@@ -112,7 +114,7 @@ pub(super) fn receive(
             0 => Guarded::Dropped,
             _ => Guarded::Entered(address),
         };
-        body_out::body(space, message, guarded)
+        body_out::body(space, message, guarded, layout)
     };
     let bits = MsgBits::new(remote, local, None);
     let header = MachMsgHeader {
@@ -131,7 +133,7 @@ pub(super) fn receive(
 
     if write_with_trailer(message, address, options).is_err() {
         withdraw(space, remote_port, remote);
-        body_out::withdraw_body(space, message);
+        body_out::withdraw_body(space, message, layout);
         body_out::forget_body(message);
         return Err(RCV_INVALID_DATA);
     }
@@ -183,11 +185,17 @@ fn consume(right: Right) {
 
 /// Writes the header that stands for a message that does not reach its receiver, and a trailer if
 /// there is `room` for both.
-fn minimal(message: &Message, address: UserAddr, room: u32, options: u32) -> KernResult {
+fn minimal(
+    message: &Message,
+    address: UserAddr,
+    room: u32,
+    options: u32,
+    layout: Layout,
+) -> KernResult {
     let size = trailer_size(options);
     let header = MachMsgHeader {
         bits: MsgBits(0),
-        size: message.size(),
+        size: message.sizes().in_layout(layout),
         remote_port: PortName::NULL,
         local_port: PortName::NULL,
         voucher_port: PortName::NULL,
@@ -216,12 +224,13 @@ pub(super) fn too_large(
     address: UserAddr,
     room: u32,
     options: u32,
+    layout: Layout,
 ) -> KernResult {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     consume(destination.right);
     drop(mem::replace(&mut message.reply, HeaderRight::NONE));
     drop(message.carried.drain_all());
-    minimal(message, address, room, options)?;
+    minimal(message, address, room, options, layout)?;
     Err(RCV_TOO_LARGE)
 }
 
@@ -261,6 +270,7 @@ pub(super) fn give_back(
     space: &Space,
     message: &mut Message,
     address: UserAddr,
+    layout: Layout,
 ) -> KernResult<i32> {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
@@ -274,7 +284,7 @@ pub(super) fn give_back(
     let remote_port = enter(destination.right);
     let local_port = enter(reply.right);
     let bits = MsgBits::new(destination.received_as, reply.received_as, None);
-    missing |= body_out::body(space, message, Guarded::Returned);
+    missing |= body_out::body(space, message, Guarded::Returned, layout);
     let header = MachMsgHeader {
         bits: if message.complex {
             bits.complex()

@@ -7,6 +7,7 @@
 //! rewritten for whoever gets the message.
 
 use super::{
+    layout::Sizes,
     ool::Region,
     right::{
         Right,
@@ -194,6 +195,8 @@ pub(super) struct Message {
     pub(super) reply: HeaderRight,
     /// What the body carries, in the order of its descriptors.
     pub(super) carried: KVVec<Carried>,
+    /// So many of `carried` have an address in their descriptors.
+    addresses: u32,
     /// So many of `carried` have no receive right any more.
     searched: usize,
     pub(super) id: i32,
@@ -217,6 +220,7 @@ impl Message {
                 destination: HeaderRight::NONE,
                 reply: HeaderRight::NONE,
                 carried: KVVec::new(),
+                addresses: 0,
                 searched: 0,
                 id: 0,
                 complex: false,
@@ -245,6 +249,7 @@ impl Message {
         if !self.carried.is_empty() {
             self.carried.clear();
         }
+        self.addresses = 0;
         self.searched = 0;
         self.complex = false;
         self.circular = false;
@@ -252,12 +257,7 @@ impl Message {
         if length > INLINE_MESSAGE {
             let capacity = length.checked_add(TRAILER_SIZE_MAX).ok_or(AllocError)?;
             let mut bytes = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
-            // By pages: filling by `resize` goes byte for byte, which takes seconds for the
-            // largest messages.
-            while bytes.len() < length {
-                let part = ZEROS.len().min(length.saturating_sub(bytes.len()));
-                bytes.extend_from_slice(ZEROS.get(..part).unwrap_or(&ZEROS), GFP_KERNEL_ACCOUNT)?;
-            }
+            fill(&mut bytes, length)?;
             self.bytes = Bytes::Heap(bytes);
         } else if matches!(self.bytes, Bytes::Heap(_)) {
             self.bytes = Bytes::Inline([0; INLINE]);
@@ -271,7 +271,39 @@ impl Message {
         matches!(self.bytes, Bytes::Inline(_))
     }
 
-    /// The number of bytes, without trailer. No message is longer than 48 MiB.
+    /// Makes the message `growth` bytes longer, without saying what they are. The memory is charged
+    /// to the caller.
+    pub(super) fn extend(&mut self, growth: usize) -> Result<(), AllocError> {
+        let length = self.length.checked_add(growth).ok_or(AllocError)?;
+        let capacity = length.checked_add(TRAILER_SIZE_MAX).ok_or(AllocError)?;
+        if capacity > INLINE || !self.is_small() {
+            let mut bytes = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)?;
+            bytes.extend_from_slice(self.bytes(), GFP_KERNEL_ACCOUNT)?;
+            fill(&mut bytes, length)?;
+            self.bytes = Bytes::Heap(bytes);
+        }
+        self.length = length;
+        Ok(())
+    }
+
+    /// Adds something that the body carries.
+    pub(super) fn carry(&mut self, carried: Carried) -> Result<(), AllocError> {
+        let address = u32::from(carried.item.has_address());
+        self.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
+        self.addresses = self.addresses.saturating_add(address);
+        Ok(())
+    }
+
+    /// The number of bytes, without trailer, in the layout of either kind of task.
+    #[inline]
+    pub(super) fn sizes(&self) -> Sizes {
+        Sizes {
+            wide: self.size(),
+            addresses: self.addresses,
+        }
+    }
+
+    /// The number of bytes, without trailer. No message is longer than 64 MiB.
     pub(super) fn size(&self) -> u32 {
         u32::try_from(self.length).unwrap_or(u32::MAX)
     }
@@ -361,6 +393,17 @@ impl Message {
         }
         None
     }
+}
+
+/// Appends zeroes until there are `length` bytes.
+fn fill(bytes: &mut KVVec<u8>, length: usize) -> Result<(), AllocError> {
+    // By pages: filling by `resize` goes byte for byte, which takes seconds for the largest
+    // messages.
+    while bytes.len() < length {
+        let part = ZEROS.len().min(length.saturating_sub(bytes.len()));
+        bytes.extend_from_slice(ZEROS.get(..part).unwrap_or(&ZEROS), GFP_KERNEL_ACCOUNT)?;
+    }
+    Ok(())
 }
 
 const _: () = assert!(HEADER_SIZE <= INLINE_MESSAGE);

@@ -14,7 +14,7 @@
 //! | `space`, `table`, `entry`, `growth`, `send_names` | names, and what they denote |
 //! | `enter`, `take`, `names` | rights come under names, leave them, and are dropped there |
 //! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
-//! | `body_in`, `body_out`, `ool` | the way of what its body carries |
+//! | `body_in`, `body_out`, `ool`, `layout` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
@@ -48,6 +48,7 @@ mod error;
 mod growth;
 mod guard_routines;
 mod kobject;
+mod layout;
 mod mach_msg;
 mod message;
 mod name_routines;

@@ -124,7 +124,7 @@ pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) -> Opti
         Right::Receive(right),
         Disposition::MoveReceive,
     );
-    if message.carried.push(carried, GFP_KERNEL).is_err() {
+    if message.carry(carried).is_err() {
         notify.used();
         return None;
     }

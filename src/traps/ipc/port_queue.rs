@@ -9,6 +9,7 @@
 //! Locks: `Port::state`, and within it a set's, see the order in [`super`].
 
 use super::{
+    layout::Sizes,
     message::{
         Arrival,
         Message, //
@@ -21,6 +22,7 @@ use super::{
         SpaceId, //
     },
     waiter::{
+        Offer,
         Outcome,
         Room,
         TooLarge,
@@ -117,7 +119,7 @@ impl Port {
             return Posted::Full(message);
         }
         if queued == 0 {
-            if let Some(receiver) = state.receiver_for(message.size()) {
+            if let Some(receiver) = state.receiver_for(message.sizes()) {
                 message.arrival = state.arrival();
                 receiver.deliver(message);
                 // If this sender was told of room it has left that to the next: as many waiting
@@ -212,21 +214,21 @@ impl PortState {
         self.messages.len()
     }
 
-    /// Takes the thread that is to receive a message of `size` bytes out of its queue: one that
+    /// Takes the thread that is to receive a message of these `sizes` out of its queue: one that
     /// waits at the port, else one that waits at one of its sets. Those who have no room for it
     /// and want it kept are told so.
     #[inline]
-    fn receiver_for(&mut self, size: u32) -> Option<Arc<Linked<Waiter>>> {
-        let large = TooLarge {
-            size,
+    fn receiver_for(&mut self, sizes: Sizes) -> Option<Arc<Linked<Waiter>>> {
+        let offer = Offer {
+            sizes,
             port: self.receiver_name(),
         };
-        if let Some(receiver) = fitting(&mut self.receivers, large) {
+        if let Some(receiver) = fitting(&mut self.receivers, offer) {
             return Some(receiver);
         }
         self.memberships
             .iter()
-            .find_map(|membership| membership.set.receiver_for(large))
+            .find_map(|membership| membership.set.receiver_for(offer))
     }
 
     fn receiver_name(&self) -> PortName {
@@ -249,11 +251,11 @@ impl PortState {
     }
 
     fn take(&mut self, room: Room) -> Taken {
-        let size = match self.messages.front() {
+        let sizes = match self.messages.front() {
             None => return Taken::Empty,
-            Some(message) => message.size(),
+            Some(message) => message.sizes(),
         };
-        if room.refuses(size) {
+        if let Some(size) = room.refuses(sizes) {
             return Taken::TooLarge(TooLarge {
                 size,
                 port: self.receiver_name(),
@@ -287,18 +289,18 @@ impl PortState {
     }
 }
 
-/// Takes the first thread out of `receivers` that has room for the message that `large` describes,
-/// or does not mind losing it. The others before it are told that it is too large.
+/// Takes the first thread out of `receivers` that has room for the message on `offer`, or
+/// does not mind losing it. The others before it are told that it is too large.
 #[inline]
-pub(super) fn fitting(
-    receivers: &mut Queue<Waiter>,
-    large: TooLarge,
-) -> Option<Arc<Linked<Waiter>>> {
+pub(super) fn fitting(receivers: &mut Queue<Waiter>, offer: Offer) -> Option<Arc<Linked<Waiter>>> {
     loop {
         let receiver = receivers.pop_front()?;
-        if !receiver.room().refuses(large.size) {
+        let Some(size) = receiver.room().refuses(offer.sizes) else {
             return Some(receiver);
-        }
-        receiver.refuse(large);
+        };
+        receiver.refuse(TooLarge {
+            size,
+            port: offer.port,
+        });
     }
 }

@@ -8,6 +8,7 @@ use super::{
     copyout,
     entry::Object,
     error::*,
+    layout::Layout,
     message::Message,
     port::Port,
     port_queue::Taken,
@@ -175,6 +176,7 @@ pub(super) fn receive(
     let room = Room {
         bytes: what.size.saturating_sub(trailer),
         keeps_large: what.options & option::MACH_RCV_LARGE != 0,
+        layout: Layout::of(context.task()),
     };
     let mut message = match source.next(space, &thread.waiter, room, what.patience) {
         Ok(message) => message,
@@ -183,10 +185,11 @@ pub(super) fn receive(
             return copyout::too_large_kept(large, what.address, what.size, what.options)
         }
     };
-    let outcome = if message.size() > room.bytes {
-        copyout::too_large(&mut message, what.address, what.size, what.options)
+    let (address, options, layout) = (what.address, what.options, room.layout);
+    let outcome = if message.sizes().in_layout(layout) > room.bytes {
+        copyout::too_large(&mut message, address, what.size, options, layout)
     } else {
-        copyout::receive(space, &mut message, what.address, what.options)
+        copyout::receive(space, &mut message, address, options, layout)
     };
     thread.keep(message);
     if outcome.is_ok() {

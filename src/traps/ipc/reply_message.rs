@@ -166,7 +166,7 @@ impl Writer {
             }
             self.offset = end;
             let carried = Carried { offset, item };
-            self.message.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
+            self.message.carry(carried)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::{
     copyout,
     error::*,
     kobject,
+    layout::Layout,
     message::{
         Message,
         Sender, //
@@ -92,7 +93,7 @@ pub(super) fn send(
     let header = copyin::read(&mut message, what.address)?;
     copyin::header(space, &header, &mut message, what.options)?;
     if message.complex {
-        body_in::body(space, &mut message)?;
+        body_in::body(space, &mut message, Layout::of(context.task()))?;
     }
     message.sender = sender(context);
 
@@ -116,7 +117,8 @@ pub(super) fn send(
             Ok(())
         }
         Err((error, mut message)) => {
-            let bits = copyout::give_back(space, &mut message, what.address);
+            let layout = Layout::of(context.task());
+            let bits = copyout::give_back(space, &mut message, what.address, layout);
             thread.keep(message);
             Err(bits.map_or_else(|error| error, |bits| error.with_bits(bits)))
         }

@@ -20,9 +20,9 @@ use super::{
     },
     right::SetRight,
     waiter::{
+        Offer,
         Outcome,
         Room,
-        TooLarge,
         Waiter, //
     },
 };
@@ -112,8 +112,8 @@ impl PortSet {
 
     /// Takes a thread that waits at the set and has room for a message out of its queue. The lock
     /// of the port that has the message is held.
-    pub(super) fn receiver_for(&self, large: TooLarge) -> Option<Arc<Linked<Waiter>>> {
-        fitting(&mut self.state.lock().receivers, large)
+    pub(super) fn receiver_for(&self, offer: Offer) -> Option<Arc<Linked<Waiter>>> {
+        fitting(&mut self.state.lock().receivers, offer)
     }
 
     /// Takes a message from a member that has one, members taking turns; if there is none and

@@ -8,7 +8,13 @@
 //! set by the one who took it out: so a wait has one outcome, and a message handed over is never
 //! lost, whatever timeouts and signals do meanwhile.
 
-use super::message::Message;
+use super::{
+    layout::{
+        Layout,
+        Sizes, //
+    },
+    message::Message, //
+};
 use crate::{
     abi::PortName,
     linux::{
@@ -68,8 +74,16 @@ pub(super) struct Waiter {
 /// A message that is too large for its receiver.
 #[derive(Clone, Copy)]
 pub(super) struct TooLarge {
-    /// Bytes of the message, without a trailer.
+    /// Bytes of the message as the receiver sees it, without a trailer.
     pub(super) size: u32,
+    /// The name of the port that has it.
+    pub(super) port: PortName,
+}
+
+/// A message that is there to be received.
+#[derive(Clone, Copy)]
+pub(super) struct Offer {
+    pub(super) sizes: Sizes,
     /// The name of the port that has it.
     pub(super) port: PortName,
 }
@@ -81,13 +95,17 @@ pub(super) struct Room {
     pub(super) bytes: u32,
     /// Whether a larger message is to stay queued (`MACH_RCV_LARGE`).
     pub(super) keeps_large: bool,
+    /// How the receiver's descriptors are laid out.
+    pub(super) layout: Layout,
 }
 
 impl Room {
-    /// Both in one word: the bytes below bit 32, which says whether a larger message is kept.
+    /// All in one word: the bytes below bit 32, which says whether a larger message is kept; bit 33
+    /// is set for the narrow layout.
     #[inline]
     fn pack(self) -> u64 {
-        u64::from(self.bytes) | u64::from(self.keeps_large) << 32
+        let narrow = self.layout == Layout::Narrow;
+        u64::from(self.bytes) | u64::from(self.keeps_large) << 32 | u64::from(narrow) << 33
     }
 
     #[inline]
@@ -95,14 +113,22 @@ impl Room {
         Self {
             // CAST: The upper half is something else.
             bytes: word as u32,
-            keeps_large: word >> 32 != 0,
+            keeps_large: word & 1 << 32 != 0,
+            layout: match word & 1 << 33 {
+                0 => Layout::Wide,
+                _ => Layout::Narrow,
+            },
         }
     }
 
-    /// Whether a message of `size` bytes must stay where it is.
+    /// Whether a message must stay where it is; its size as the receiver sees it is given then.
     #[inline]
-    pub(super) fn refuses(self, size: u32) -> bool {
-        self.keeps_large && size > self.bytes
+    pub(super) fn refuses(self, sizes: Sizes) -> Option<u32> {
+        if !self.keeps_large {
+            return None;
+        }
+        let size = sizes.in_layout(self.layout);
+        (size > self.bytes).then_some(size)
     }
 }
 

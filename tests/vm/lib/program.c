@@ -14,8 +14,8 @@
 
 #define LC_SEGMENT_64 0x19
 
-void program_start(struct program *program, const char *path, char *const argv[],
-		   char *const envp[], void (*prepare)(void))
+void program_launch(struct program *program, const char *path, char *const argv[],
+		    char *const envp[], void (*prepare)(void))
 {
 	int input[2], output[2];
 
@@ -39,6 +39,12 @@ void program_start(struct program *program, const char *path, char *const argv[]
 	close(output[1]);
 	program->input = input[1];
 	program->output = output[0];
+}
+
+void program_start(struct program *program, const char *path, char *const argv[],
+		   char *const envp[], void (*prepare)(void))
+{
+	program_launch(program, path, argv, envp, prepare);
 	program_read(program);
 }
 

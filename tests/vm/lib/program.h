@@ -32,6 +32,10 @@ void program_start(struct program *program, const char *path, char *const argv[]
 		   char *const envp[], void (*prepare)(void));
 void program_finish(struct program *program);
 
+/* Starts it without reading what it prints. */
+void program_launch(struct program *program, const char *path, char *const argv[],
+		    char *const envp[], void (*prepare)(void));
+
 /* Reads what the program prints until it ends or prints "end". */
 void program_read(struct program *program);
 
