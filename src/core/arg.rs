@@ -23,7 +23,7 @@ use kernel::prelude::*;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not something a trap can take",
     note = "use an argument structure of `abi::args`, `InOut<_>` or `Out<_>` of one, `PortName`, \
-            `i32` or `u32`"
+            `UserAddr`, `i32` or `u32`"
 )]
 pub(crate) trait TrapArg: Sized {
     /// Decodes the argument word.
@@ -54,6 +54,13 @@ impl TrapArg for i32 {
     fn fetch(arg: usize) -> Result<Self, Fault> {
         // CAST: As above; the bits are those of a signed value.
         Ok(arg as i32)
+    }
+}
+
+/// The address of something that the trap copies in itself.
+impl TrapArg for UserAddr {
+    fn fetch(arg: usize) -> Result<Self, Fault> {
+        Ok(address(arg))
     }
 }
 

@@ -23,7 +23,8 @@ use super::{
     Event,
     Mach,
     MachDevice,
-    Task, //
+    Task,
+    Vchroot, //
 };
 use crate::linux::{
     events::ProcessObserver,
@@ -161,6 +162,11 @@ impl PreparedExec {
     /// The file that stands for the task.
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The root directory that the task pretends to have, as its predecessor does.
+    pub(crate) fn vchroot(&self) -> Option<Arc<Vchroot>> {
+        self.task.vchroot()
     }
 
     /// Reserves the lowest free descriptor. To be called after the point of no return, when the

@@ -13,6 +13,7 @@ use super::{
         Unborn,
         UNBORN, //
     },
+    vchroot::VCHROOTS,
     watch::{
         Watches,
         WATCHES, //
@@ -113,6 +114,7 @@ impl Mach {
             &super::task::TASKS,
             &super::thread::THREADS,
             &UNBORN,
+            &VCHROOTS,
             &WATCHES,
         ]
         .into_iter();

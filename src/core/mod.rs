@@ -12,7 +12,7 @@
 //! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state, and
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
-//! 3. `Thread::last_child`, `Task::tracer`, `Task::dyld_info` (spinlocks): leaves.
+//! 3. `Thread::last_child`, `Task::tracer`, `Task::vchroot`, `Task::dyld_info` (spinlocks): leaves.
 //!
 //! Those of `watch`, which tell of processes, stand there; watchers' come after them.
 //!
@@ -36,6 +36,7 @@ mod tasks;
 mod thread;
 mod trap;
 pub(crate) mod user;
+mod vchroot;
 mod watch;
 
 // What is here is the interface for subsystems; not every part has a user in every build.
@@ -95,6 +96,7 @@ pub(crate) use self::{
         Context,
         TrapDescriptor, //
     },
+    vchroot::Vchroot,
     watch::{
         ProcessEvent,
         ProcessWatcher,

@@ -6,7 +6,7 @@
 //! image, whoever holds descriptors for it then. A task that has ended stays readable while
 //! something refers to it, so that children that have not made their first trap can inherit.
 //!
-//! Locks: `tracer` and `dyld_info` are leaves.
+//! Locks: `tracer`, `vchroot` and `dyld_info` are leaves.
 
 use super::{
     object::Live,
@@ -15,7 +15,8 @@ use super::{
     Mach,
     ObjectCounter,
     TaskState,
-    Thread, //
+    Thread,
+    Vchroot, //
 };
 use crate::linux::{
     held::Held,
@@ -88,6 +89,8 @@ pub(crate) struct Task {
     pub(crate) starts_suspended: Atomic<bool>,
     #[pin]
     tracer: SpinLock<Option<ProcessId>>,
+    #[pin]
+    vchroot: SpinLock<Option<Arc<Vchroot>>>,
     work: TaskWork,
     _live: Live,
     /// Dropped last: until here the task runs code of the module.
@@ -111,6 +114,7 @@ impl Task {
         let ids = parent.map_or(ClaimedIds { uid: 0, gid: 0 }, Task::claimed_ids);
         let suspended = parent.is_some_and(|parent| parent.starts_suspended.load(Relaxed));
         let tracer = parent.and_then(Task::tracer);
+        let vchroot = parent.and_then(Task::vchroot);
 
         Arc::pin_init(
             pin_init!(Self {
@@ -127,6 +131,7 @@ impl Task {
                 gid: Atomic::new(ids.gid),
                 starts_suspended: Atomic::new(suspended),
                 tracer <- new_spinlock!(tracer, "Task::tracer"),
+                vchroot <- new_spinlock!(vchroot, "Task::vchroot"),
                 work: TaskWork::new(),
                 _live: Live::new(&TASKS),
                 _module: module,
@@ -234,6 +239,18 @@ impl Task {
     /// The process that traces this one, as Mach debuggers do.
     pub(crate) fn tracer(&self) -> Option<ProcessId> {
         self.tracer.lock().clone()
+    }
+
+    /// Sets the root directory that the task pretends to have.
+    pub(crate) fn set_vchroot(&self, root: Arc<Vchroot>) {
+        let previous = self.vchroot.lock().replace(root);
+        // Without the lock: it may be the last reference.
+        drop(previous);
+    }
+
+    /// The root directory that the task pretends to have.
+    pub(crate) fn vchroot(&self) -> Option<Arc<Vchroot>> {
+        self.vchroot.lock().clone()
     }
 
     /// The thread with this number in the first pid namespace.

@@ -110,13 +110,3 @@ pub(crate) fn read(file: &File, offset: u64, buffer: &mut [u8]) -> Result<usize>
     }
     Ok(done)
 }
-
-/// Writes the absolute path of a file to `buffer` and returns it. Fails with `ENAMETOOLONG`.
-pub(crate) fn path<'a>(file: &File, buffer: &'a mut [u8]) -> Result<&'a CStr> {
-    let len = c_int::try_from(buffer.len())?;
-    // SAFETY: The file is valid, and the buffer has `len` bytes.
-    let path = unsafe { bindings::file_path(file.as_ptr(), buffer.as_mut_ptr().cast(), len) };
-    let path = from_err_ptr(path)?;
-    // SAFETY: On success the path is a terminated string inside of the buffer.
-    Ok(unsafe { CStr::from_char_ptr(path) })
-}

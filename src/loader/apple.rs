@@ -7,23 +7,23 @@
 //! forms are those of XNU bsd/kern/kern_exec.c (`exec_add_apple_strings`), `kernfd=` apart (ABI
 //! loader §6).
 
-use crate::linux::{
-    exec_file::{
-        self,
-        Identity, //
+use crate::{
+    core::Vchroot,
+    linux::{
+        exec_file::{
+            self,
+            Identity, //
+        },
+        path::Path,
+        random::random, //
     },
-    random::random, //
 };
 use kernel::{
-    bindings,
     fmt,
     fs::File,
     prelude::*,
     str::CString, //
 };
-
-/// Bytes for the path of the program.
-const PATH_MAX: usize = bindings::PATH_MAX as usize;
 
 /// Strings, each with its terminator.
 pub(super) struct AppleStrings {
@@ -40,16 +40,21 @@ pub(super) struct MainStack {
 }
 
 impl AppleStrings {
-    /// Starts with `executable_path=` and the absolute path of a file.
+    /// Starts with `executable_path=` and the absolute path of a file, as it is inside of
+    /// `vchroot`, if there is one.
     ///
     /// Not the path that was given to execve: a relative one would mean something else once the
     /// program has changed its directory.
-    pub(super) fn new(program: &File) -> Result<Self> {
-        let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
-        let path = exec_file::path(program, &mut buffer)?;
+    pub(super) fn new(program: &File, vchroot: Option<&Vchroot>) -> Result<Self> {
+        let path = Path::of_file(program);
+        let name = match vchroot {
+            Some(vchroot) => vchroot.inner_name(&path)?,
+            None => path.name()?,
+        };
         let mut bytes = KVec::new();
         bytes.extend_from_slice(b"executable_path=", GFP_KERNEL_ACCOUNT)?;
-        bytes.extend_from_slice(path.to_bytes_with_nul(), GFP_KERNEL_ACCOUNT)?;
+        bytes.extend_from_slice(&name, GFP_KERNEL_ACCOUNT)?;
+        bytes.push(0, GFP_KERNEL_ACCOUNT)?;
         Ok(Self { bytes, count: 1 })
     }
 

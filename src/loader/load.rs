@@ -12,6 +12,7 @@ use super::{
         AppleStrings,
         MainStack, //
     },
+    dylinker::Dylinker,
     macho::{
         self,
         ImagePlan,
@@ -41,7 +42,6 @@ use crate::{
     },
     linux::{
         exec::Exec,
-        exec_file::ExecFile,
         new_image::{
             self,
             Description,
@@ -54,7 +54,6 @@ use crate::{
     },
 };
 use kernel::{
-    bindings,
     fs::File,
     prelude::*,
     sync::aref::ARef, //
@@ -63,12 +62,6 @@ use kernel::{
 /// The signals by which the client is asked to suspend a thread. It unblocks them itself when it
 /// has handlers for them (ABI client §10); until then they would kill it. Signal 1 is bit 0.
 const SUSPEND_SIGNALS: usize = 1 << 33 | 1 << 34;
-
-/// The environment variable with a directory to look for the dynamic linker in, first.
-const ROOT_VARIABLE: &[u8] = b"DYLD_ROOT_PATH=";
-
-/// Bytes for a path.
-const PATH_MAX: usize = bindings::PATH_MAX as usize;
 
 /// Bytes of stack that a program is told of at most, whatever its limit.
 const MAIN_STACK_MAX: u64 = 1 << 30;
@@ -102,54 +95,6 @@ fn memory_width(width: Width) -> new_image::Width {
     }
 }
 
-/// A program's dynamic linker.
-struct Dylinker {
-    file: ExecFile,
-    plan: KBox<ImagePlan>,
-    /// The environment said where to look for it.
-    from_environment: bool,
-}
-
-impl Dylinker {
-    /// Finds the dynamic linker `path` for a program of `width`: below the directory that the
-    /// environment names, unless the program may have more rights than whoever made the
-    /// environment; else where the path says (ABI loader §4).
-    fn find(exec: &mut Exec<'_>, path: &CStr, width: Width) -> Result<Self, Refusal> {
-        let (file, from_environment) = match Self::open_below_root(exec, path)? {
-            Some(file) => (file, true),
-            None => (ExecFile::open(path)?, false),
-        };
-        exec.protect_unreadable(&file);
-        let (plan, _) = read_plan(&file, Wanted::Dylinker(width))?;
-        Ok(Self {
-            file,
-            plan,
-            from_environment,
-        })
-    }
-
-    fn open_below_root(exec: &Exec<'_>, path: &CStr) -> Result<Option<ExecFile>, Refusal> {
-        if exec.may_gain_privileges() {
-            return Ok(None);
-        }
-        let mut root = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
-        let len = match exec.variable(ROOT_VARIABLE, &mut root) {
-            Ok(Some(len)) => len,
-            Ok(None) => return Ok(None),
-            // Not a path that anything can be found at.
-            Err(error) if error == ENAMETOOLONG => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        root.truncate(len);
-        if !root.starts_with(b"/") {
-            return Ok(None);
-        }
-        root.extend_from_slice(path.to_bytes_with_nul(), GFP_KERNEL_ACCOUNT)?;
-        let path = CStr::from_bytes_with_nul(&root).map_err(|_| EINVAL)?;
-        Ok(ExecFile::open(path).ok())
-    }
-}
-
 /// A program of which all is known and checked, and nothing is mapped.
 struct Program {
     file: ARef<File>,
@@ -172,16 +117,18 @@ impl Program {
         if plan.is_low() && !exec.may_map_low() {
             return Err(EPERM.into());
         }
+        let task = mach.prepare_exec()?;
+        let vchroot = task.vchroot();
         let dylinker = dylinker
-            .map(|path| Dylinker::find(exec, &path, plan.width()))
+            .map(|path| Dylinker::find(exec, vchroot.as_deref(), &path, plan.width()))
             .transpose()?;
 
         Ok(Self {
             file: exec.file().into(),
             plan,
             dylinker,
-            apple: AppleStrings::new(exec.file())?,
-            task: mach.prepare_exec()?,
+            apple: AppleStrings::new(exec.file(), vchroot.as_deref())?,
+            task,
         })
     }
 
@@ -190,7 +137,7 @@ impl Program {
         let counts = (exec.argc(), exec.envc());
         let width = self.plan.width();
         let mut image = exec.begin()?;
-        if image.is_privileged() && self.dylinker.as_ref().is_some_and(|d| d.from_environment) {
+        if image.is_privileged() && self.dylinker.as_ref().is_some_and(|d| d.is_callers_choice) {
             // Only now it is known what the program may do that its caller may not.
             return Err(EPERM);
         }

@@ -15,6 +15,7 @@
 #![deny(unsafe_code)]
 
 mod apple;
+mod dylinker;
 mod load;
 mod macho;
 mod map;

@@ -6,6 +6,11 @@
 #include <linux/anon_inodes.h>
 #include <linux/binfmts.h>
 #include <linux/mman.h>
+#include <linux/namei.h>
 #include <linux/sched/cputime.h>
 
 #include "shim.h"
+
+/* Values of macros that bindgen cannot read. */
+const unsigned int MACH_LOOKUP_FOLLOW = LOOKUP_FOLLOW;
+const unsigned int MACH_LOOKUP_EMPTY = LOOKUP_EMPTY;

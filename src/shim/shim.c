@@ -4,8 +4,10 @@
  */
 #include <linux/cpumask.h>
 #include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/elf.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/kernel_stat.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -111,6 +113,16 @@ unsigned long mach_shim_file_inode(struct file *file)
 bool mach_shim_file_is_mapped(struct file *file)
 {
 	return mapping_mapped(file->f_mapping);
+}
+
+void mach_shim_current_dir(struct path *path)
+{
+	get_fs_pwd(current->fs, path);
+}
+
+bool mach_shim_is_dir(struct dentry *dentry)
+{
+	return d_is_dir(dentry);
 }
 
 int mach_shim_mmap_write_lock_killable(struct mm_struct *mm)

@@ -37,6 +37,14 @@ dev_t mach_shim_file_device(struct file *file);
 unsigned long mach_shim_file_inode(struct file *file);
 bool mach_shim_file_is_mapped(struct file *file);
 
+/* linux/fs_struct.h */
+struct path;
+void mach_shim_current_dir(struct path *path);
+
+/* linux/dcache.h */
+struct dentry;
+bool mach_shim_is_dir(struct dentry *dentry);
+
 /* linux/mmap_lock.h, linux/mm.h */
 struct mm_struct;
 struct vm_area_struct;

@@ -8,6 +8,7 @@
  *	fork		reports what a child sees of the commpage
  *	traps		reports what traps answer whose structures have pointers
  *	protect		tries to get at memory that is closed for ever
+ *	root PATH	expands PATH by the virtual root, as does a child
  *	exit N		ends with status N
  */
 #include "mach.h"
@@ -84,6 +85,33 @@ static void try_protect(void)
 	say("commpage %x %ld\n", 2, CALL3(mprotect, COMMPAGE, 4096, 3));
 }
 
+static void report_expanded(const char *path)
+{
+	static struct vchroot_expand_args args;
+	size_t i;
+
+	args.dfd = -100; /* AT_FDCWD */
+	for (i = 0; path[i]; i++)
+		args.path[i] = path[i];
+	args.path[i] = '\0';
+	if (!trap(NR_vchroot_expand, (uintptr_t)&args))
+		say("expanded %s\n", args.path);
+}
+
+static void report_root(const char *path)
+{
+	int status;
+	long pid;
+
+	report_expanded(path);
+	pid = CALL0(fork);
+	if (!pid) {
+		report_expanded(path);
+		leave(0);
+	}
+	CALL4(wait4, pid, &status, 0, 0);
+}
+
 int run(const struct startup *startup)
 {
 	const char *what = startup->argc > 1 ? startup->argv[1] : "";
@@ -106,6 +134,10 @@ int run(const struct startup *startup)
 	if (equal(what, "traps")) {
 		report_traps();
 		say("end\n");
+		return 0;
+	}
+	if (equal(what, "root")) {
+		report_root(startup->argv[2]);
 		return 0;
 	}
 	if (equal(what, "protect")) {

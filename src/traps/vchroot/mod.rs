@@ -1,28 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The root directory that a task pretends to have (ABI traps §12). No task can have one yet.
+//! Paths: the root directory that a task pretends to have, and what files are called (ABI traps
+//! §12, and `path_at` of §2).
 
 use crate::{
-    abi::nr,
+    abi::{
+        args::{
+            PathAtArgs,
+            VchrootExpandArgs,
+            VchrootFdpathArgs, //
+        },
+        nr,
+        UserAddr, //
+    },
     core::{
+        user,
         Context,
         Subsystem,
-        TrapDescriptor, //
+        TrapDescriptor,
+        Vchroot, //
+    },
+    linux::path::{
+        LastLink,
+        Path, //
     },
 };
-use kernel::prelude::*;
+use core::mem::{
+    offset_of,
+    size_of, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
 use mach_macros::{
     trap,
     traps, //
 };
+use zerocopy::FromBytes;
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![vchroot_expand]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 1] =
+    [traps![path_at, vchroot, vchroot_expand, vchroot_fdpath]];
 
 /// The subsystem.
-pub(crate) struct Vchroot;
+pub(crate) struct Paths;
 
-impl Subsystem for Vchroot {
+impl Subsystem for Paths {
     fn name(&self) -> &'static str {
         "vchroot"
     }
@@ -32,9 +56,80 @@ impl Subsystem for Vchroot {
     }
 }
 
-/// Expands a path to what it is on the host. Without a vchroot it is that already: the structure,
-/// of which the argument is the address, is not touched.
+/// Makes the directory of descriptor `fd` the root directory of the caller, as far as it pretends.
+/// `EBADF`, `ENOTDIR`; a root that the caller has stays then.
+#[trap(nr::VCHROOT)]
+fn vchroot(context: &Context<'_>, fd: i32) -> Result {
+    let root = Vchroot::new(Path::of_fd(fd)?)?;
+    context.task().set_vchroot(root);
+    Ok(())
+}
+
+/// Expands a path, in place, to what it is on the host, see [`Vchroot::expand`]. Without a virtual
+/// root it is that already: the structure, whose address this is, is not touched then.
+///
+/// `ENOENT` for a directory that is none, errors of look-ups, `ENAMETOOLONG` for paths of 4096
+/// bytes and more.
 #[trap(nr::VCHROOT_EXPAND)]
-fn vchroot_expand(_context: &Context<'_>, _path: u32) -> Result {
+fn vchroot_expand(context: &Context<'_>, address: UserAddr) -> Result {
+    const FOLLOW: u32 = 1;
+
+    let Some(root) = context.task().vchroot() else {
+        return Ok(());
+    };
+    // Too large for the stack.
+    let mut bytes = KVec::from_elem(0, size_of::<VchrootExpandArgs>(), GFP_KERNEL_ACCOUNT)?;
+    user::read_bytes(address, &mut bytes)?;
+    let args = VchrootExpandArgs::ref_from_bytes(&bytes).map_err(|_| EINVAL)?;
+    let end = args.path.iter().position(|&byte| byte == 0);
+    let path = args
+        .path
+        .get(..end.ok_or(ENAMETOOLONG)?)
+        .unwrap_or_default();
+    let base = || match args.dfd {
+        bindings::AT_FDCWD => Ok(Path::current_directory()),
+        fd => Path::of_fd(fd).map_err(|_| ENOENT),
+    };
+    let last = match args.flags & FOLLOW {
+        0 => LastLink::Keep,
+        _ => LastLink::Follow,
+    };
+
+    let host = root.expand(path, base, last)?;
+    const _: () = assert!(offset_of!(VchrootExpandArgs, path) == 0);
+    write_name(address, host, size_of_val(&args.path))
+}
+
+/// Tells what an open file is called inside of the caller's virtual root, or without one its path.
+/// `EBADF`, `ENAMETOOLONG` without room for all of it.
+#[trap(nr::VCHROOT_FDPATH)]
+fn vchroot_fdpath(context: &Context<'_>, args: VchrootFdpathArgs) -> Result {
+    let path = Path::of_fd(args.fd)?;
+    let name = match context.task().vchroot() {
+        Some(root) => root.inner_name(&path)?,
+        None => path.name()?,
+    };
+    // CAST: `u32` to `usize` loses nothing.
+    write_name(args.path, name, args.maxlen as usize)
+}
+
+/// Tells the host path of what a path leads to, from a descriptor or the current directory; links
+/// are followed, and a virtual root does not matter. Errors of look-ups, `ENAMETOOLONG` without
+/// room for all of it.
+#[trap(nr::PATH_AT)]
+fn path_at(_context: &Context<'_>, args: PathAtArgs) -> Result {
+    let name = usize::try_from({ args.path }.0).map_err(|_| EFAULT)?;
+    let found = Path::look_up_user(args.fd, name)?;
+    // CAST: As above.
+    write_name(args.path_out, found.name()?, args.max_path_out as usize)
+}
+
+/// Writes `name` and its terminator, which together may have `room` bytes.
+fn write_name(address: UserAddr, mut name: KVec<u8>, room: usize) -> Result {
+    name.push(0, GFP_KERNEL_ACCOUNT)?;
+    if name.len() > room {
+        return Err(ENAMETOOLONG);
+    }
+    user::write_bytes(address, &name)?;
     Ok(())
 }

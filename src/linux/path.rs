@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Paths: what names lead to, and what the names of things are.
+//!
+//! Serves virtual roots ([`crate::core::Vchroot`]), the traps about paths, and the loader. Names
+//! are looked up with the rights of the current thread, and are what they are for its process: from
+//! its own root directory (chroot(2)), in the mount namespace of wherever a look-up starts.
+//!
+//! Locks: none may be held; everything here may sleep, dropping a [`Path`] included.
+//!
+//! C headers: [`include/linux/path.h`](srctree/include/linux/path.h),
+//! [`include/linux/namei.h`](srctree/include/linux/namei.h)
+
+use kernel::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    fs::File,
+    prelude::*, //
+};
+
+use super::bindings as shim;
+
+/// The longest path, with its terminator: `PATH_MAX`.
+pub(crate) const PATH_MAX: usize = bindings::PATH_MAX as usize;
+
+/// A place in the file system: what a name led to, whatever has been done to the name since.
+///
+/// Its mount cannot be unmounted while this exists, but lazily.
+///
+/// # Invariants
+///
+/// One reference on the entry and one on its mount belong to this value.
+pub(crate) struct Path(bindings::path);
+
+// SAFETY: Entries and mounts belong to no thread; their reference counts are atomic.
+unsafe impl Send for Path {}
+
+// SAFETY: As above. What this lends out does its own locking.
+unsafe impl Sync for Path {}
+
+/// What becomes of a symbolic link at the end of a name.
+#[derive(Clone, Copy)]
+pub(crate) enum LastLink {
+    /// It is followed.
+    Follow,
+    /// It is what is looked for.
+    Keep,
+}
+
+impl LastLink {
+    fn flags(self) -> c_uint {
+        match self {
+            Self::Follow => shim::MACH_LOOKUP_FOLLOW,
+            Self::Keep => 0,
+        }
+    }
+}
+
+impl Path {
+    /// Where `file` was opened.
+    pub(crate) fn of_file(file: &File) -> Self {
+        // SAFETY: The file is valid, and has references to both while it is.
+        unsafe { Self::of_raw_file(file.as_ptr()) }
+    }
+
+    /// Where descriptor `fd` of the current process was opened, if only to name it (`O_PATH`).
+    /// `EBADF` if there is none.
+    pub(crate) fn of_fd(fd: i32) -> Result<Self> {
+        let fd = u32::try_from(fd).map_err(|_| EBADF)?;
+        // SAFETY: Any number may be looked up.
+        let file = unsafe { bindings::fget_raw(fd) };
+        if file.is_null() {
+            return Err(EBADF);
+        }
+        // SAFETY: `fget_raw` counts a reference for its caller, which is given back in the end.
+        unsafe {
+            let path = Self::of_raw_file(file);
+            bindings::fput(file);
+            Ok(path)
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be valid.
+    unsafe fn of_raw_file(file: *mut bindings::file) -> Self {
+        // SAFETY: By the caller's promise; the path of a file does not change.
+        let path = unsafe { (*file).__bindgen_anon_1.f_path };
+        // INVARIANT: The references that are counted here are the value's.
+        // SAFETY: A file has references to both.
+        unsafe { bindings::path_get(&path) };
+        Self(path)
+    }
+
+    /// The current process's working directory.
+    pub(crate) fn current_directory() -> Self {
+        let mut path = bindings::path::default();
+        // INVARIANT: The function counts both references for its caller.
+        // SAFETY: A thread in a system call has a working directory.
+        unsafe { shim::mach_shim_current_dir(&mut path) };
+        Self(path)
+    }
+
+    /// What the absolute path `name` leads to.
+    pub(crate) fn look_up(name: &CStr, last: LastLink) -> Result<Self> {
+        // INVARIANT: On success the function counts both references for its caller.
+        // SAFETY: The name is terminated.
+        Self::filled(|path| unsafe { shim::kern_path(name.as_char_ptr(), last.flags(), path) })
+    }
+
+    /// What `name` leads to if this is the root directory: absolute names and links start here,
+    /// and the parent directory of this one is itself.
+    pub(crate) fn look_up_below(&self, name: &CStr, last: LastLink) -> Result<Self> {
+        let bindings::path { dentry, mnt, .. } = self.0;
+        // INVARIANT: As in `look_up`.
+        // SAFETY: Entry and mount are valid by the type invariants, and the name is terminated.
+        Self::filled(|path| unsafe {
+            shim::vfs_path_lookup(dentry, mnt, name.as_char_ptr(), last.flags(), path)
+        })
+    }
+
+    /// What the path in user memory at `name` leads to, from directory `fd` or the current one
+    /// (`AT_FDCWD`); an empty path leads to what `fd` is. Links at its end are followed.
+    pub(crate) fn look_up_user(fd: i32, name: usize) -> Result<Self> {
+        let flags = shim::MACH_LOOKUP_FOLLOW | shim::MACH_LOOKUP_EMPTY;
+        // INVARIANT: As in `look_up`.
+        // SAFETY: Both are checked.
+        Self::filled(|path| unsafe {
+            shim::user_path_at(fd, core::ptr::without_provenance(name), flags, path)
+        })
+    }
+
+    /// Has `fill` fill in a path, for which it returns 0 or an errno.
+    fn filled(fill: impl FnOnce(*mut bindings::path) -> c_int) -> Result<Self> {
+        let mut path = bindings::path::default();
+        to_result(fill(&mut path))?;
+        Ok(Self(path))
+    }
+
+    /// Whether this is a directory.
+    pub(crate) fn is_directory(&self) -> bool {
+        // SAFETY: The entry is valid by the type invariants.
+        unsafe { shim::mach_shim_is_dir(self.0.dentry) }
+    }
+
+    /// The absolute path: from the root directory of the current process if it can be reached from
+    /// there. Things that have no place in any file system have names without a slash in front.
+    ///
+    /// Fails with `ENAMETOOLONG`, `ENOMEM`, or with what the file system says.
+    pub(crate) fn name(&self) -> Result<KVec<u8>> {
+        let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
+        // CAST: A small constant.
+        let len = PATH_MAX as c_int;
+        // SAFETY: The path is valid, and the buffer has that many bytes.
+        let name = unsafe { bindings::d_path(&self.0, buffer.as_mut_ptr().cast(), len) };
+        let name = from_err_ptr(name)?;
+        // SAFETY: On success the name is a terminated string inside of the buffer.
+        let len = unsafe { CStr::from_char_ptr(name) }.to_bytes().len();
+        let start = name.addr().wrapping_sub(buffer.as_ptr().addr());
+        // In bounds, as the name is.
+        buffer.copy_within(start..start.saturating_add(len), 0);
+        buffer.truncate(len);
+        Ok(buffer)
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the references are ours to give back.
+        unsafe { bindings::path_put(&self.0) };
+    }
+}
