@@ -258,6 +258,11 @@ impl Task {
         self.threads.get(tid)
     }
 
+    /// Calls `visit` for every thread that has made a trap and not ended. May sleep.
+    pub(crate) fn for_each_thread(&self, visit: impl FnMut(&Thread)) {
+        self.threads.for_each(visit);
+    }
+
     /// The thread object of the current thread, made at its first trap.
     #[inline]
     pub(super) fn current_thread(&self) -> Result<&Thread> {

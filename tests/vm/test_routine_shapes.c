@@ -76,6 +76,9 @@ static const struct shape shapes[] = {
 	{ 3236, "mach_port_special_reply_port_reset_link", TASK, 0, 1 },
 	{ 3237, "mach_port_guard_with_flags", TASK, 0, 5 },
 	{ 3238, "mach_port_swap_guard", TASK, 0, 5 },
+	{ 3402, "task_threads", TASK, 0, 0 },
+	{ 3403, "mach_ports_register", TASK, 1, 1 },
+	{ 3404, "mach_ports_lookup", TASK, 0, 0 },
 	{ 3405, "task_info", TASK, 0, 2 },
 	{ 3409, "task_get_special_port", TASK, 0, 1 },
 	{ 3410, "task_set_special_port", TASK, 1, 1 },
@@ -116,18 +119,35 @@ static name_t port_of(enum target target)
 	return MACH_PORT_NULL;
 }
 
-/* Are the descriptors memory, or rights? */
-static bool has_memory(const struct shape *shape)
+enum kind { RIGHT, MEMORY, ARRAY };
+
+/* What are the descriptors? */
+static enum kind kind_of(const struct shape *shape)
 {
-	return shape->id == 3231 || shape->id == 4806;
+	switch (shape->id) {
+	case 3231:
+	case 4806:
+		return MEMORY;
+	case 3403:
+		return ARRAY;
+	default:
+		return RIGHT;
+	}
 }
 
-static void add_descriptor(struct rpc *rpc, bool memory)
+static void add_descriptor(struct rpc *rpc, enum kind kind)
 {
-	if (memory)
+	switch (kind) {
+	case MEMORY:
 		rpc_memory(rpc, NULL, 0);
-	else
+		break;
+	case ARRAY:
+		rpc_array(rpc, NULL, 0, MOVE_SEND);
+		break;
+	case RIGHT:
 		rpc_port(rpc, MACH_PORT_NULL, MOVE_SEND);
+		break;
+	}
 }
 
 /* The request with all values 0 and null rights */
@@ -135,7 +155,7 @@ static void begin(struct rpc *rpc, const struct shape *shape, name_t target)
 {
 	rpc_begin(rpc, target, shape->id);
 	for (unsigned int i = 0; i < shape->descriptors; i++)
-		add_descriptor(rpc, has_memory(shape));
+		add_descriptor(rpc, kind_of(shape));
 	for (unsigned int i = 0; i < shape->words; i++)
 		rpc_word(rpc, 0);
 }
@@ -173,7 +193,7 @@ TEST(complex_bit_is_wrong)
 		/* A right more; one less, the bit with or without others */
 		rpc_begin(&rpc, port_of(shape->target), shape->id);
 		for (unsigned int j = 0; j <= shape->descriptors; j++)
-			add_descriptor(&rpc, has_memory(shape));
+			add_descriptor(&rpc, kind_of(shape));
 		for (unsigned int j = 0; j < shape->words; j++)
 			rpc_word(&rpc, 0);
 		CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
@@ -200,7 +220,7 @@ TEST(descriptor_is_of_another_kind)
 			continue;
 		rpc_begin(&rpc, port_of(shape->target), shape->id);
 		for (unsigned int j = 0; j < shape->descriptors; j++)
-			add_descriptor(&rpc, !has_memory(shape));
+			add_descriptor(&rpc, kind_of(shape) == RIGHT ? MEMORY : RIGHT);
 		for (unsigned int j = 0; j < shape->words; j++)
 			rpc_word(&rpc, 0);
 		CHECK_REFUSED(&rpc, MIG_TYPE_ERROR);
@@ -230,7 +250,7 @@ TEST(rights_of_a_refused_request_are_released)
 		const struct shape *shape = &shapes[i];
 		name_t port = new_send_right();
 
-		if (!shape->descriptors || has_memory(shape))
+		if (!shape->descriptors || kind_of(shape) != RIGHT)
 			continue;
 		rpc_begin(&rpc, port_of(shape->target), shape->id);
 		for (unsigned int j = 0; j < shape->descriptors; j++)

@@ -17,6 +17,7 @@
 //! | `body_in`, `body_out`, `ool`, `layout` | the way of what its body carries |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
+//! | `registered` | the ports that a task keeps for its children |
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
 //! | `objects` | how other subsystems have objects behind names |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
@@ -63,6 +64,7 @@ mod port_info_routines;
 mod port_queue;
 mod port_routines;
 mod receive;
+mod registered;
 // What can stand in a message is the set of the interface; routines use what they need.
 #[allow(dead_code)]
 mod reply;
@@ -141,6 +143,7 @@ pub(crate) use self::{
         give,
         name_right,
         take_back,
+        thread_right,
         HostPort,
         TaskNamePort,
         TaskPort,
@@ -190,8 +193,9 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
 ];
 
 /// The routines of this subsystem, file by file.
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 6] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
     special_routines::ROUTINES,
+    registered::ROUTINES,
     name_routines::ROUTINES,
     port_routines::ROUTINES,
     array_routines::ROUTINES,

@@ -189,9 +189,22 @@ impl OutOfLine {
 
 /// An array of send rights that goes out of line; the number of them stands among the other
 /// results.
-pub(crate) struct SendRights(KVVec<Right>);
+pub(crate) struct SendRights(pub(super) KVVec<Right>);
 
 impl SendRights {
+    /// The number of rights.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The rights; `None` for null and dead ones.
+    pub(crate) fn into_rights(self) -> impl Iterator<Item = Option<SendRight>> {
+        self.0.into_iter().map(|right| match right {
+            Right::Send(right) => Some(right),
+            _ => None,
+        })
+    }
+
     /// No rights.
     pub(crate) const fn new() -> Self {
         Self(KVVec::new())

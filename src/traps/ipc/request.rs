@@ -15,6 +15,7 @@ use super::{
         Message, //
     },
     ool::Region,
+    reply::SendRights,
     right::{
         Right,
         SendRight, //
@@ -51,7 +52,7 @@ use zerocopy::FromBytes;
 pub(crate) enum Shape {
     /// Among the descriptors: a right.
     Descriptor,
-    /// Among the descriptors: out-of-line memory.
+    /// Among the descriptors: out-of-line memory, or an array of rights there.
     Memory,
     /// After the NDR record.
     Inline,
@@ -247,6 +248,21 @@ impl Param for Memory {
     fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
         match request.item()? {
             Item::Memory(region) => Ok(Self(region.take())),
+            _ => Err(Refusal::TYPE_ERROR),
+        }
+    }
+}
+
+/// An array of send rights out of line; other rights are a type error. The number of them comes once
+/// more among the other parameters.
+impl Param for SendRights {
+    const SHAPE: Shape = Shape::Memory;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        match request.item()? {
+            Item::Ports(array) if matches!(array.received_as, Some(Disposition::MoveSend)) => {
+                Ok(Self(core::mem::replace(&mut array.rights, KVVec::new())))
+            }
             _ => Err(Refusal::TYPE_ERROR),
         }
     }

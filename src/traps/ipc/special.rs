@@ -10,6 +10,7 @@ use super::{
         KernelObject,
         KernelPort, //
     },
+    registered::Registered,
     right::SendRight,
     routine::RoutineTable,
     transit::{
@@ -288,6 +289,11 @@ pub(crate) fn name_right(task: &Task) -> Option<SendRight> {
     Some(SPACE.of_task(task)?.special.name.send_right())
 }
 
+/// The port by which `thread` is controlled.
+pub(crate) fn thread_right(thread: &Thread) -> Option<SendRight> {
+    Some(THREAD.of_thread(thread)?.port.send_right())
+}
+
 /// Gives `right` to the caller, and returns its name.
 pub(crate) fn give(caller: &Context<'_>, right: SendRight) -> KernResult<PortName> {
     let space = SPACE.of_task(caller.task()).ok_or(KernError::FAILURE)?;
@@ -307,6 +313,7 @@ pub(super) struct SpecialPorts {
     pub(super) object: Arc<TaskPort>,
     pub(super) task_self: Arc<KernelPort>,
     pub(super) name: Arc<KernelPort>,
+    pub(super) registered: Arc<Registered>,
 }
 
 impl SpecialPorts {
@@ -314,6 +321,8 @@ impl SpecialPorts {
     /// `ENOMEM`.
     pub(super) fn new(host: &Arc<Host>, parent: Option<&Self>) -> Result<Self> {
         let object = TaskPort::new(host, parent.map(|parent| &*parent.object))?;
+        let registered = Registered::new(parent.map(|parent| &*parent.registered));
+        let registered = Arc::pin_init(registered, GFP_KERNEL_ACCOUNT)?;
         let name = object.name.clone();
         let task_self = KernelPort::new(object.clone())?;
         Ok(Self {
@@ -321,6 +330,7 @@ impl SpecialPorts {
                 .inspect_err(|_| task_self.end())?,
             object,
             task_self,
+            registered,
         })
     }
 

@@ -6,6 +6,7 @@ mod image;
 mod info;
 mod lookup;
 mod policy;
+mod threads;
 
 use super::ipc::{
     RoutineDescriptor,
@@ -47,7 +48,8 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
     ],
 ];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 2] = [info::ROUTINES, policy::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 3] =
+    [info::ROUTINES, policy::ROUTINES, threads::ROUTINES];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);

@@ -80,6 +80,16 @@ void rpc_memory(struct rpc *rpc, const void *bytes, uint32_t size)
 	append_descriptor(rpc, &descriptor, sizeof(descriptor));
 }
 
+void rpc_array(struct rpc *rpc, const name_t *names, uint32_t count, int disposition)
+{
+	struct memory_descriptor descriptor = {
+		.address = (uintptr_t)names, .copy = 1, .pad = (uint8_t)disposition,
+		.type = MSG_OOL_PORTS_DESCRIPTOR, .size = count,
+	};
+
+	append_descriptor(rpc, &descriptor, sizeof(descriptor));
+}
+
 void rpc_bytes(struct rpc *rpc, const void *bytes, uint32_t size)
 {
 	if (!rpc->inlined)

@@ -24,6 +24,7 @@ struct rpc {
 void rpc_begin(struct rpc *rpc, name_t target, int32_t id);
 void rpc_port(struct rpc *rpc, name_t name, int disposition);
 void rpc_memory(struct rpc *rpc, const void *bytes, uint32_t size);
+void rpc_array(struct rpc *rpc, const name_t *names, uint32_t count, int disposition);
 void rpc_word(struct rpc *rpc, uint32_t word);
 void rpc_wide(struct rpc *rpc, uint64_t value);
 void rpc_bytes(struct rpc *rpc, const void *bytes, uint32_t size);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The threads of a task (ABI mig §3.2).
+
+use crate::traps::ipc::{
+    thread_right,
+    Call,
+    RoutineDescriptor,
+    RoutineResult,
+    SendRights,
+    TaskPort, //
+};
+use mach_macros::{
+    routine,
+    routines, //
+};
+
+/// The routines of this file.
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_threads];
+
+/// Gives out the ports of a task's threads: of those that have made a trap and not ended.
+#[routine(3402)]
+fn task_threads(call: &Call<'_>, task: &TaskPort) -> RoutineResult<SendRights> {
+    let task = task.controlled(call.context())?;
+    let mut rights = SendRights::new();
+    let mut result = Ok(());
+    task.for_each_thread(|thread| {
+        if result.is_ok() && !thread.has_ended() {
+            result = rights.push(thread_right(thread));
+        }
+    });
+    result?;
+    Ok(rights)
+}
