@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bytes kept in whole pages, so that they can be mapped into a process without another copy.
+//! Bytes kept in whole pages, so that they can be mapped into processes without another copy.
 //!
-//! Serves the out-of-line memory of messages.
+//! Serves the out-of-line memory of messages. A [`PageList`] is filled by its maker alone; as
+//! [`SharedPages`] it is then used by the message and by the areas that show it (`private_map`).
 //!
-//! Locks: none. Everything here may sleep.
+//! Locks: `SharedPages::list` (spinlock), a leaf. Nothing is allocated or freed under it.
 //!
 //! C headers: [`include/linux/gfp.h`](srctree/include/linux/gfp.h),
 //! [`include/linux/mm.h`](srctree/include/linux/mm.h)
 
 use core::{
     mem::MaybeUninit,
+    ops::Range,
     ptr::NonNull, //
 };
 use kernel::{
     alloc::AllocError,
-    bindings,
+    bindings, new_spinlock,
     page::PAGE_SIZE,
     prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc,
+        SpinLock, //
+    },
     uaccess::{
         UserPtr,
         UserSlice, //
@@ -26,9 +36,12 @@ use kernel::{
 
 use super::bindings as shim;
 
-/// Pages are allocated up to two to this power at once, if there are that many in a row: it costs
-/// less for each. The allocator keeps lists of free blocks up to this size for each processor.
-const BLOCK_ORDER: u32 = 3;
+/// A block has two to this power of pages at most. Larger ones cost less for each page; what is
+/// left of a block after all but a part was unmapped or overwritten is wasted.
+const BLOCK_ORDER: u32 = 5;
+
+/// The most pages of a block.
+pub(super) const BLOCK_PAGES: usize = 1 << BLOCK_ORDER;
 
 /// How pages are allocated: charged to the memory cgroup of the caller; without killing anybody
 /// for them, since who asks is told that there are none; and in the kernel's own mapping.
@@ -36,12 +49,11 @@ const GFP_PAGES: bindings::gfp_t = bindings::GFP_KERNEL_ACCOUNT
     | bindings::__GFP_NOWARN
     | (1 << bindings::___GFP_RETRY_MAYFAIL_BIT);
 
-/// The same for more than one page, which is not worth an effort.
-const GFP_BLOCK: bindings::gfp_t =
-    bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN | (1 << bindings::___GFP_NORETRY_BIT);
-
-/// So many pages are given back before others may run.
-const RELEASED_AT_ONCE: usize = 512;
+/// The same for more than one page, which are not worth an effort, as one compound page.
+const GFP_BLOCK: bindings::gfp_t = bindings::GFP_KERNEL_ACCOUNT
+    | bindings::__GFP_NOWARN
+    | (1 << bindings::___GFP_NORETRY_BIT)
+    | (1 << bindings::___GFP_COMP_BIT);
 
 /// Why bytes were not taken in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,31 +72,119 @@ impl From<AllocError> for TakeError {
     }
 }
 
+/// A reference to pages that follow one another: a page, or a compound page.
+///
+/// # Invariants
+///
+/// `first` is the head of the pages, of which one reference is owned by this value. They are in
+/// the kernel's linear mapping, and there are `1 << order` of them.
+pub(super) struct Pages {
+    first: NonNull<bindings::page>,
+    order: u32,
+}
+
+// SAFETY: A page belongs to no thread; its reference count is atomic.
+unsafe impl Send for Pages {}
+
+// SAFETY: Shared pages are only read and mapped.
+unsafe impl Sync for Pages {}
+
+impl Pages {
+    /// Allocates `wanted` pages, or as many as there are in a row, or one.
+    fn new(wanted: usize) -> Result<Self, AllocError> {
+        let order = wanted.checked_ilog2().unwrap_or(0).min(BLOCK_ORDER);
+        if order > 0 {
+            if let Some(first) = alloc_pages(GFP_BLOCK, order) {
+                // INVARIANT: The reference that the allocation made is ours now. Without
+                // `__GFP_HIGHMEM` the pages are in the linear mapping.
+                return Ok(Self { first, order });
+            }
+        }
+        let first = alloc_pages(GFP_PAGES, 0).ok_or(AllocError)?;
+        // INVARIANT: As above.
+        Ok(Self { first, order: 0 })
+    }
+
+    /// One page of zeroes.
+    pub(super) fn zero() -> Result<Self, AllocError> {
+        let flags = GFP_PAGES | (1 << bindings::___GFP_ZERO_BIT);
+        let first = alloc_pages(flags, 0).ok_or(AllocError)?;
+        // INVARIANT: As in `new`.
+        Ok(Self { first, order: 0 })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        1 << self.order
+    }
+
+    /// The page at `index`.
+    pub(super) fn page(&self, index: usize) -> Option<NonNull<bindings::page>> {
+        // SAFETY: The `struct page`s of pages in a row are in a row.
+        (index < self.count()).then(|| unsafe { self.first.add(index) })
+    }
+
+    /// Another reference.
+    fn share(&self) -> Self {
+        // SAFETY: By the type invariants we have a reference, so the page is alive.
+        unsafe { shim::mach_shim_get_page(self.first.as_ptr()) };
+        // INVARIANT: The reference is that of the new value.
+        Self {
+            first: self.first,
+            order: self.order,
+        }
+    }
+
+    /// Where the bytes are.
+    fn address(&self) -> *mut u8 {
+        // SAFETY: The pages are in the linear mapping.
+        unsafe { shim::mach_shim_page_address(self.first.as_ptr()) }.cast()
+    }
+
+    /// The bytes, which nobody else knows yet.
+    fn new_bytes(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: The linear mapping has the pages one after the other. The caller has just
+        // allocated them, so nobody else uses them; they stay as long as `self`.
+        unsafe { core::slice::from_raw_parts_mut(self.address().cast(), self.count() * PAGE_SIZE) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the reference is ours, and we do not use it any more.
+        unsafe { shim::mach_shim_put_page(self.first.as_ptr()) };
+    }
+}
+
+/// A block of a list.
+struct Block {
+    /// The number of its first page in the list.
+    start: usize,
+    count: usize,
+    /// `None` once they belong to who has them mapped.
+    pages: Option<Pages>,
+}
+
 /// A number of bytes in pages. What follows the last byte in its page is zero.
 ///
 /// # Invariants
 ///
-/// - Of each page in `pages` one reference is owned by this value. None of them is a tail page of
-///   a compound page, and all of them are in the kernel's linear mapping.
-/// - There are as many pages as `length` bytes need, once the value has been given out.
-/// - The first `pages.len() * PAGE_SIZE` bytes are initialised, once the value has been given out.
+/// - The blocks are in order, without gaps, and together have as many pages as `length` bytes
+///   need, once the list has been given out.
+/// - All bytes of the pages are initialised then.
 pub(crate) struct PageList {
-    pages: KVVec<NonNull<bindings::page>>,
+    blocks: KVVec<Block>,
     length: usize,
 }
-
-// SAFETY: A page belongs to no thread; its reference count is atomic.
-unsafe impl Send for PageList {}
-
-// SAFETY: A shared list only lets its pages be read and mapped.
-unsafe impl Sync for PageList {}
 
 impl PageList {
     /// An empty list, with room for the pages of `length` bytes.
     fn with_room(length: usize) -> Result<Self, AllocError> {
-        let count = length.div_ceil(PAGE_SIZE);
+        let count = length.div_ceil(PAGE_SIZE).div_ceil(BLOCK_PAGES);
+        // The last pages take several blocks that become smaller.
+        let count = count.saturating_add(BLOCK_ORDER as usize);
         Ok(Self {
-            pages: KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)?,
+            blocks: KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)?,
             length,
         })
     }
@@ -94,14 +194,56 @@ impl PageList {
     /// A copy of any size can be interrupted by a fatal signal, and lets others run.
     pub(crate) fn from_user(address: usize, length: usize) -> Result<Self, TakeError> {
         let mut reader = UserSlice::new(UserPtr::from_addr(address), length).reader();
+        Self::filled(length, |bytes| {
+            reader.read_raw(bytes).map_err(|_| TakeError::Fault)
+        })
+    }
+
+    /// Copies `bytes`.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, TakeError> {
+        let mut left = bytes;
+        Self::filled(bytes.len(), |to| {
+            let (now, later) = left.split_at(to.len().min(left.len()));
+            for (to, from) in to.iter_mut().zip(now) {
+                to.write(*from);
+            }
+            left = later;
+            Ok(())
+        })
+    }
+
+    /// `length` zeroes.
+    pub(crate) fn zeroed(length: usize) -> Result<Self, TakeError> {
+        Self::filled(length, |bytes| {
+            bytes.fill(MaybeUninit::new(0));
+            Ok(())
+        })
+    }
+
+    /// `length` bytes that `fill` initialises, part by part in order.
+    fn filled(
+        length: usize,
+        mut fill: impl FnMut(&mut [MaybeUninit<u8>]) -> Result<(), TakeError>,
+    ) -> Result<Self, TakeError> {
         let mut list = Self::with_room(length)?;
         let mut left = length;
+        let mut start = 0;
         while left > 0 {
-            let block = list.add_block(left)?;
-            let (used, rest) = block.split_at_mut(left.min(block.len()));
-            reader.read_raw(used).map_err(|_| TakeError::Fault)?;
+            let mut pages = Pages::new(left.div_ceil(PAGE_SIZE))?;
+            let bytes = pages.new_bytes();
+            let (used, rest) = bytes.split_at_mut(left.min(bytes.len()));
+            fill(used)?;
             rest.fill(MaybeUninit::new(0));
-            left -= used.len();
+            left = left.saturating_sub(used.len());
+            let count = pages.count();
+            let block = Block {
+                start,
+                count,
+                pages: Some(pages),
+            };
+            // INVARIANT: The block begins where the one before it ends.
+            list.blocks.push(block, GFP_KERNEL_ACCOUNT)?;
+            start = start.saturating_add(count);
             if left > 0 && is_killed() {
                 return Err(TakeError::Killed);
             }
@@ -109,33 +251,71 @@ impl PageList {
         Ok(list)
     }
 
-    /// Copies `bytes`.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, AllocError> {
-        let mut list = Self::with_room(bytes.len())?;
-        let mut left = bytes;
-        while !left.is_empty() {
-            let block = list.add_block(left.len())?;
-            let (used, rest) = block.split_at_mut(left.len().min(block.len()));
-            let (now, later) = left.split_at(used.len());
-            for (to, from) in used.iter_mut().zip(now) {
-                to.write(*from);
-            }
-            rest.fill(MaybeUninit::new(0));
-            left = later;
-        }
-        Ok(list)
+    /// The block with page number `page`.
+    fn block(&mut self, page: usize) -> Option<&mut Block> {
+        let after = self.blocks.partition_point(|block| block.start <= page);
+        self.blocks
+            .get_mut(after.checked_sub(1)?)
+            .filter(|block| page.saturating_sub(block.start) < block.count)
     }
 
-    /// `length` zeroes.
-    pub(crate) fn zeroed(length: usize) -> Result<Self, AllocError> {
-        let mut list = Self::with_room(length)?;
-        let mut left = length;
-        while left > 0 {
-            let block = list.add_block(left)?;
-            block.fill(MaybeUninit::new(0));
-            left = left.saturating_sub(block.len());
+    /// Calls `each` with where the bytes from `offset` on are, part by part, until `wanted` bytes
+    /// or all there are have been told.
+    fn for_parts(&mut self, offset: usize, wanted: usize, mut each: impl FnMut(*mut u8, usize)) {
+        let end = offset.saturating_add(wanted);
+        let mut offset = offset;
+        while offset < end {
+            let page = offset / PAGE_SIZE;
+            let Some((pages, start)) = self
+                .block(page)
+                .and_then(|block| Some((block.pages.as_ref()?, block.start)))
+            else {
+                return;
+            };
+            let within = offset.saturating_sub(start.saturating_mul(PAGE_SIZE));
+            let room = (pages.count() * PAGE_SIZE).saturating_sub(within);
+            let part = end.saturating_sub(offset).min(room);
+            // SAFETY: `within + part` is at most the size of the block, which is not empty there.
+            each(unsafe { pages.address().add(within) }, part);
+            offset = offset.saturating_add(part);
         }
-        Ok(list)
+    }
+}
+
+/// The pages of a list, for a message and for all areas that show them.
+///
+/// As long as a message has them, or a forked child has got an area, they stay in the list.
+/// Otherwise a block leaves it when all of its pages are mapped, and belongs to the page table
+/// alone: what a process then overwrites or throws away is free again.
+#[pin_data]
+pub(crate) struct SharedPages<L> {
+    #[pin]
+    list: SpinLock<PageList>,
+    length: usize,
+    /// Whether a message has the pages.
+    in_message: Atomic<bool>,
+    /// Whether areas of more than one address space show them, or did.
+    forked: Atomic<bool>,
+    /// The address space that got the first area; only compared.
+    space: Atomic<usize>,
+    _label: L,
+}
+
+impl<L> SharedPages<L> {
+    /// Shares `list`, which a message has. `label` lives as long. Fails with `ENOMEM`.
+    pub(crate) fn new(list: PageList, label: L) -> Result<Arc<Self>> {
+        let length = list.length;
+        Arc::pin_init(
+            pin_init!(Self {
+                list <- new_spinlock!(list, "SharedPages::list"),
+                length,
+                in_message: Atomic::new(true),
+                forked: Atomic::new(false),
+                space: Atomic::new(0),
+                _label: label,
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
     }
 
     /// The number of bytes.
@@ -146,110 +326,74 @@ impl PageList {
     /// The number of bytes in whole pages.
     pub(crate) fn mapped_len(&self) -> usize {
         // OVERFLOW: As many bytes have been allocated.
-        self.pages.len() * PAGE_SIZE
+        self.length.next_multiple_of(PAGE_SIZE)
+    }
+
+    /// The message is gone.
+    pub(crate) fn leave_message(&self) {
+        self.in_message.store(false, Relaxed);
+    }
+
+    /// An area of the address space `space` shows the pages.
+    pub(super) fn shown_in(&self, space: usize) {
+        let first = self.space.load(Relaxed);
+        if first == 0 {
+            self.space.store(space, Relaxed);
+        } else if first != space {
+            self.forked.store(true, Relaxed);
+        }
+    }
+
+    /// References to the block with page number `page`, and the number of its first page; `None`
+    /// if the page is not in the list, or no longer.
+    pub(super) fn block(&self, page: usize) -> Option<(Pages, usize)> {
+        let mut list = self.list.lock();
+        let block = list.block(page)?;
+        Some((block.pages.as_ref()?.share(), block.start))
+    }
+
+    /// All pages of the block that begins with page number `start` have been mapped.
+    ///
+    /// The area that shows them is locked against being copied.
+    pub(super) fn hand_over(&self, start: usize) {
+        if self.in_message.load(Relaxed) || self.forked.load(Relaxed) {
+            return;
+        }
+        let pages = self
+            .list
+            .lock()
+            .block(start)
+            .and_then(|block| block.pages.take());
+        drop(pages);
     }
 
     /// Replaces the bytes from `offset` on. What does not fit is not written.
     ///
     /// Works also while the pages are mapped; a process that has written to one has its own copy.
-    pub(crate) fn write(&mut self, offset: usize, mut bytes: &[u8]) {
-        let mut offset = offset;
-        while !bytes.is_empty() {
-            let Some(page) = self.pages.get(offset / PAGE_SIZE) else {
-                return;
-            };
-            let start = offset % PAGE_SIZE;
-            let part = bytes.len().min(PAGE_SIZE - start);
-            let (now, later) = bytes.split_at(part);
-            // SAFETY: The page is in the linear mapping by the type invariants, and `start + part`
-            // is at most a page. Processes may be reading it meanwhile, which get the old or the
-            // new bytes; nobody in the kernel has a reference to them, as `self` is borrowed
-            // mutably.
-            unsafe {
-                let to = shim::mach_shim_page_address(page.as_ptr()).cast::<u8>();
-                to.add(start).copy_from_nonoverlapping(now.as_ptr(), part);
-            }
-            offset += part;
-            bytes = later;
-        }
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
+        let mut left = bytes;
+        self.list.lock().for_parts(offset, bytes.len(), |to, part| {
+            let (now, later) = left.split_at(part.min(left.len()));
+            // SAFETY: There is room for `part` bytes at `to`. Processes may be reading them
+            // meanwhile, which get the old or the new ones; nobody in the kernel has a reference
+            // to them, and writes are made under the lock.
+            unsafe { to.copy_from_nonoverlapping(now.as_ptr(), now.len()) };
+            left = later;
+        });
     }
 
     /// Fills `bytes` from `offset` on. What is beyond the end stays as it is.
     pub(crate) fn read(&self, offset: usize, bytes: &mut [u8]) {
-        let mut offset = offset;
-        let mut bytes = bytes;
-        while !bytes.is_empty() {
-            let Some(page) = self.pages.get(offset / PAGE_SIZE) else {
-                return;
-            };
-            let start = offset % PAGE_SIZE;
-            let part = bytes.len().min(PAGE_SIZE - start);
-            let (now, later) = bytes.split_at_mut(part);
-            // SAFETY: As in `write`; the page is initialised by the type invariants. Processes
-            // have it for reading only.
-            unsafe {
-                let from = shim::mach_shim_page_address(page.as_ptr()).cast::<u8>();
-                from.add(start)
-                    .copy_to_nonoverlapping(now.as_mut_ptr(), part);
+        let wanted = bytes.len();
+        let mut done: Range<usize> = 0..0;
+        self.list.lock().for_parts(offset, wanted, |from, part| {
+            done = done.end..done.end.saturating_add(part);
+            if let Some(now) = bytes.get_mut(done.clone()) {
+                // SAFETY: There are `part` bytes at `from`, initialised by the invariants of the
+                // list. Processes have them for reading only, and writes are made under the lock.
+                unsafe { from.copy_to_nonoverlapping(now.as_mut_ptr(), now.len()) };
             }
-            offset += part;
-            bytes = later;
-        }
-    }
-
-    /// Adds pages, several if there are to be `left` more bytes, and returns what is in them, which
-    /// the caller must initialise before the list is given out.
-    fn add_block(&mut self, left: usize) -> Result<&mut [MaybeUninit<u8>], AllocError> {
-        let wanted = left.div_ceil(PAGE_SIZE);
-        let order = wanted.checked_ilog2().unwrap_or(0).min(BLOCK_ORDER);
-        let (first, order) = match alloc_pages(GFP_BLOCK, order) {
-            Some(first) if order > 0 => (first, order),
-            Some(first) => (first, 0),
-            None => (alloc_pages(GFP_PAGES, 0).ok_or(AllocError)?, 0),
-        };
-        let count = 1 << order;
-        if order > 0 {
-            // SAFETY: The block has just been allocated with this order, not as a compound page.
-            // Now each page has a reference of its own.
-            unsafe { bindings::split_page(first.as_ptr(), order) };
-        }
-        for index in 0..count {
-            // SAFETY: The pages of a block have their `struct page` in a row.
-            let page = unsafe { first.add(index) };
-            // INVARIANT: The reference that the allocation made is the list's now.
-            if self.pages.push(page, GFP_KERNEL_ACCOUNT).is_err() {
-                // Not reached, there is room. The page is lost rather than used twice.
-                return Err(AllocError);
-            }
-        }
-        // SAFETY: The pages were allocated without `__GFP_HIGHMEM`, so they are in the linear
-        // mapping, one after the other, and nobody else knows them. They stay as long as the list.
-        Ok(unsafe {
-            let start = shim::mach_shim_page_address(first.as_ptr());
-            core::slice::from_raw_parts_mut(start.cast(), count * PAGE_SIZE)
-        })
-    }
-
-    /// The pages, for being mapped.
-    pub(super) fn as_pages(&self) -> &[NonNull<bindings::page>] {
-        &self.pages
-    }
-}
-
-impl Drop for PageList {
-    fn drop(&mut self) {
-        for part in self.pages.chunks_mut(RELEASED_AT_ONCE) {
-            let pages = bindings::release_pages_arg {
-                pages: part.as_mut_ptr().cast(),
-            };
-            // CAST: A small number.
-            // SAFETY: The array has that many pages, of which we own a reference each by the type
-            // invariants, and do not use them any more.
-            unsafe {
-                bindings::release_pages(pages, part.len() as c_int);
-                shim::mach_shim_cond_resched();
-            }
-        }
+        });
     }
 }
 
@@ -260,7 +404,7 @@ fn alloc_pages(flags: bindings::gfp_t, order: u32) -> Option<NonNull<bindings::p
 }
 
 /// Whether the current thread has been killed. Lets others run if it is their turn.
-pub(super) fn is_killed() -> bool {
+fn is_killed() -> bool {
     // SAFETY: Both concern the current thread and need nothing.
     unsafe {
         shim::mach_shim_cond_resched();

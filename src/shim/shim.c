@@ -215,6 +215,11 @@ void mach_shim_smp_rmb(void)
 	smp_rmb();
 }
 
+void mach_shim_get_page(struct page *page)
+{
+	get_page(page);
+}
+
 void mach_shim_put_page(struct page *page)
 {
 	put_page(page);

@@ -86,6 +86,7 @@ struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task);
 void mach_shim_smp_rmb(void);
 
 /* linux/mm.h */
+void mach_shim_get_page(struct page *page);
 void mach_shim_put_page(struct page *page);
 unsigned long mach_shim_get_mm_rss(struct mm_struct *mm);
 unsigned long mach_shim_get_mm_hiwater_rss(struct mm_struct *mm);

@@ -642,6 +642,58 @@ TEST(growing_received_memory)
 	CHECK_EQ(larger[7 * PAGE], 1);
 }
 
+/* Its pages come when they are touched, whatever became of the area before. */
+TEST(received_memory_that_nobody_has_touched)
+{
+	const uint32_t size = 100 * PAGE + 10;
+	uint8_t *to, *moved, *want;
+	int status, gate[2];
+	pid_t child;
+	char c;
+
+	mach_open();
+	/* Both halves of a fork, the parent's gone before the child looks */
+	to = received(new_port(), size);
+	CHECK_EQ(pipe(gate), 0);
+	child = fork();
+	if (!child) {
+		close(gate[1]);
+		if (read(gate[0], &c, 1))
+			_exit(2);
+		_exit(body_matches(to, size, 7) && rest_is_zero(to, size) ? 0 : 1);
+	}
+	CHECK(body_matches(to, size, 7));
+	CHECK(rest_is_zero(to, size));
+	to[PAGE] ^= 0xff;
+	munmap(to, size);
+	close(gate[1]);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_HEX(status, 0);
+	/* Written first, and taken apart */
+	to = received(new_port(), size);
+	want = new_memory(size);
+	body_fill(want, size, 7);
+	to[40 * PAGE] ^= 1;
+	to[40 * PAGE] ^= 1;
+	CHECK_EQ(munmap(to + 3 * PAGE, PAGE), 0);
+	CHECK_EQ(mprotect(to + 70 * PAGE, PAGE, PROT_NONE), 0);
+	moved = mremap(to + 4 * PAGE, 66 * PAGE, 66 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       new_memory(66 * PAGE));
+	REQUIRE(moved != MAP_FAILED);
+	CHECK_EQ(mprotect(to + 70 * PAGE, PAGE, PROT_READ), 0);
+	CHECK(!memcmp(to, want, 3 * PAGE));
+	CHECK(!memcmp(moved, want + 4 * PAGE, 66 * PAGE));
+	CHECK(!memcmp(to + 70 * PAGE, want + 70 * PAGE, size - 70 * PAGE));
+	CHECK(rest_is_zero(to, size));
+	/* By the kernel */
+	to = received(new_port(), size);
+	CHECK_EQ(pipe(gate), 0);
+	CHECK_EQ(write(gate[1], "x", 1), 1);
+	CHECK_EQ(read(gate[0], to + 90 * PAGE, 1), 1);
+	want[90 * PAGE] = 'x';
+	CHECK(!memcmp(to, want, size));
+}
+
 TEST(other_processes_read_and_write_received_memory)
 {
 	const uint32_t size = 8 * PAGE;

@@ -234,12 +234,13 @@ impl Subsystem for Ipc {
     }
 
     fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 5] = [
+        static OBJECTS: [&ObjectCounter; 6] = [
             &space::SPACES,
             &port::PORTS,
             &set::SETS,
             &message::MESSAGES,
             &ool::REGIONS,
+            &ool::MEMORY,
         ];
         &OBJECTS
     }

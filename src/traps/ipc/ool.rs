@@ -3,8 +3,9 @@
 //! Out-of-line memory on its way in a message.
 //!
 //! The bytes are copied once, when the message is sent, into pages that belong to the message.
-//! Receiving maps these very pages, privately, so a page is copied again only when the receiver
-//! writes to it. What the sender does to its memory after the call is never seen.
+//! Receiving maps these very pages, privately and when they are first touched, so a page is copied
+//! again only when the receiver writes to it. What the sender does to its memory after the call is
+//! never seen.
 //!
 //! The pages are charged to the memory cgroup of the sender, for as long as they exist. Beyond
 //! that, all messages that wait have no more of them than half of the machine's memory.
@@ -27,6 +28,7 @@ use crate::{
         cpu,
         page_list::{
             PageList,
+            SharedPages,
             TakeError, //
         },
         private_map::{
@@ -38,13 +40,22 @@ use crate::{
 use kernel::{
     page::PAGE_SIZE,
     prelude::*,
-    sync::atomic::{
-        ordering::Relaxed,
-        Atomic, //
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc, //
     },
 };
 
 pub(super) static REGIONS: ObjectCounter = ObjectCounter::new("ool_regions");
+
+/// What regions consist of, which outlasts them where it is mapped.
+pub(super) static MEMORY: ObjectCounter = ObjectCounter::new("ool_memory");
+
+/// Maps regions for a task.
+pub(super) type Mapper = PrivateMapper<Live>;
 
 /// Bytes in the pages of all regions that exist.
 static IN_TRANSIT: Atomic<u64> = Atomic::new(0);
@@ -71,7 +82,7 @@ impl Drop for Share {
 
 /// Out-of-line memory that belongs to a message. It is never empty.
 pub(super) struct Region {
-    pages: PageList,
+    pages: Arc<SharedPages<Live>>,
     _share: Share,
     _live: Live,
 }
@@ -82,8 +93,9 @@ impl Region {
         length: usize,
     ) -> Result<Self, TakeError> {
         let share = Share::take(length).ok_or(TakeError::NoMemory)?;
+        let pages = SharedPages::new(make()?, Live::new(&MEMORY));
         Ok(Self {
-            pages: make()?,
+            pages: pages.map_err(|_| TakeError::NoMemory)?,
             _share: share,
             _live: Live::new(&REGIONS),
         })
@@ -102,12 +114,12 @@ impl Region {
 
     /// Copies `bytes` of the kernel. Fails without memory.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, TakeError> {
-        Self::of(|| Ok(PageList::from_bytes(bytes)?), bytes.len())
+        Self::of(|| PageList::from_bytes(bytes), bytes.len())
     }
 
     /// `length` zeroes. Fails without memory.
     pub(super) fn zeroed(length: usize) -> Result<Self, TakeError> {
-        Self::of(|| Ok(PageList::zeroed(length)?), length)
+        Self::of(|| PageList::zeroed(length), length)
     }
 
     /// The number of bytes.
@@ -127,7 +139,7 @@ impl Region {
     }
 
     /// Maps the region into the current task and returns its address.
-    pub(super) fn map(&self, mapper: &PrivateMapper) -> Result<UserAddr> {
+    pub(super) fn map(&self, mapper: &Mapper) -> Result<UserAddr> {
         // CAST: `usize` has 64 bits at most.
         mapper
             .map(&self.pages)
@@ -137,6 +149,12 @@ impl Region {
     /// Unmaps what [`map`](Self::map) has mapped at `address`.
     pub(super) fn unmap(&self, address: UserAddr) {
         deallocate(address, self.pages.len());
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        self.pages.leave_message();
     }
 }
 

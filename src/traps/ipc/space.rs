@@ -10,6 +10,7 @@
 use super::{
     entry::Object,
     growth::Growth,
+    ool::Mapper,
     port::SpaceId,
     right::Right,
     special::SpecialPorts,
@@ -27,7 +28,6 @@ use crate::{
         ObjectCounter,
         TaskState, //
     },
-    linux::private_map::PrivateMapper,
 };
 use core::any::Any;
 use kernel::{
@@ -62,7 +62,7 @@ pub(crate) struct Space {
     pub(super) special: SpecialPorts,
     /// Maps the out-of-line memory that the task receives.
     #[pin]
-    pub(super) mapper: PrivateMapper,
+    pub(super) mapper: Mapper,
     _live: Live,
 }
 
@@ -72,7 +72,7 @@ impl Space {
         // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
         let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
         let table = Some(Table::new(id, names));
-        let mapper = PrivateMapper::new()?;
+        let mapper = Mapper::new()?;
         Arc::pin_init(
             pin_init!(Self {
                 id,
