@@ -19,6 +19,7 @@ use super::{
     commpage,
     tasks::Unborn,
     watch::ProcessEvent,
+    Context,
     DyldInfo,
     Event,
     Mach,
@@ -173,6 +174,18 @@ impl PreparedExec {
     /// descriptors of the old image are closed.
     pub(crate) fn reserve_fd(&self) -> Result<ReservedFd> {
         ReservedFd::get_unused_fd_flags(O_CLOEXEC)
+    }
+
+    /// Calls `tell` with each number, and its key, that the subsystems have for the new program. To
+    /// be called after the point of no return: it makes the thread object of the only thread.
+    pub(crate) fn tell_numbers(&self, mut tell: impl FnMut(&str, u32) -> Result) -> Result {
+        let context = Context::new(&self.task, self.task.current_thread()?);
+        for subsystem in self.task.mach().subsystems() {
+            if let Some((key, number)) = subsystem.number_for_program(&context)? {
+                tell(key, number)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes where the image's dynamic linker will keep its list of images.

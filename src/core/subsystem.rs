@@ -6,6 +6,7 @@
 //! type; what is in it is the subsystem's own business.
 
 use super::{
+    Context,
     ObjectCounter,
     Task,
     TrapDescriptor, //
@@ -61,6 +62,13 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
 
     /// Makes the state for a thread that enters `task`, the current one. May sleep.
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        Ok(None)
+    }
+
+    /// A number that a new program finds among the strings from its kernel, and its key: what
+    /// belongs to `context`, the program's task and its first and only thread, or nothing. May
+    /// sleep. Should the program not get to run after all, the task is dropped without an end.
+    fn number_for_program(&self, _context: &Context<'_>) -> Result<Option<(&'static str, u32)>> {
         Ok(None)
     }
 

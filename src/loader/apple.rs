@@ -71,6 +71,11 @@ impl AppleStrings {
         self.add(fmt!("kernfd={fd}"))
     }
 
+    /// A number for a library to find.
+    pub(super) fn add_number(&mut self, key: &str, number: u32) -> Result {
+        self.add(fmt!("{key}={number:#x}"))
+    }
+
     /// Numbers that nobody can guess, one set for each use: the stack protector's, of which the
     /// second byte ends an overflowing string; the allocator's; that by which pointers in jump
     /// buffers are hidden.

@@ -200,7 +200,9 @@ impl Program {
             size: (limit as u64).min(MAIN_STACK_MAX).min(top as u64 / 2) & !(PAGE_SIZE - 1),
         })?;
         let dylinker = self.dylinker.as_ref().map(|dylinker| &*dylinker.file);
-        self.apple.add_files(&self.file, dylinker)
+        self.apple.add_files(&self.file, dylinker)?;
+        let Self { task, apple, .. } = self;
+        task.tell_numbers(|key, number| apple.add_number(key, number))
     }
 
     /// Maps program and dynamic linker.

@@ -156,5 +156,6 @@ void report(const struct startup *startup)
 		say("fdflags %lx\n", CALL2(fcntl, mach_descriptor(), F_GETFD));
 		say("version %lx\n", trap(NR_get_api_version, 0));
 		say("task %x\n", task_self());
+		say("thread %lx\n", trap(NR_thread_self_trap, 0));
 	}
 }

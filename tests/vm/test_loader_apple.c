@@ -128,6 +128,15 @@ TEST(files_are_told_by_number)
 	CHECK_EQ(numbers(&program, "dyld_file", file), 0);
 }
 
+TEST(thread_port_is_the_main_threads)
+{
+	unsigned long port[4];
+
+	run(PROBE, no_env);
+	REQUIRE_EQ(numbers(&program, "th_port", port), 1);
+	CHECK_HEX(port[0], report_number(&program, "thread"));
+}
+
 /* A dynamic linker below ROOT that is another file than the usual one. */
 static ino_t make_root(void)
 {

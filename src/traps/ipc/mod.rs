@@ -162,6 +162,7 @@ use self::{
 use crate::{
     core::{
         Birth,
+        Context,
         ObjectCounter,
         StateKey,
         Subsystem,
@@ -265,6 +266,11 @@ impl Subsystem for Ipc {
 
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(Some(ThreadIpc::new()?))
+    }
+
+    fn number_for_program(&self, context: &Context<'_>) -> Result<Option<(&'static str, u32)>> {
+        let name = self_ports::thread_self(context);
+        Ok(name.is_valid().then_some(("th_port", name.0)))
     }
 
     fn shutdown(&self) {

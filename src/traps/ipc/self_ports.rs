@@ -49,6 +49,11 @@ fn task_self_trap(context: &Context<'_>) -> PortName {
 /// A send right to the calling thread's port.
 #[trap(nr::THREAD_SELF)]
 fn thread_self_trap(context: &Context<'_>) -> PortName {
+    thread_self(context)
+}
+
+/// As the trap.
+pub(super) fn thread_self(context: &Context<'_>) -> PortName {
     let right = THREAD
         .of_thread(context.thread())
         .map(|thread| thread.port.send_right());
