@@ -31,18 +31,19 @@ use kernel::{
 
 use super::{
     bindings as shim,
-    process::ProcessId, //
+    process::ProcessId,
+    process_threads::find_in_threads, //
 };
 
-/// A thread of a process, kept while it is looked at.
+/// The `signal` of a process, which all its threads share, kept while it is used.
 ///
 /// # Invariants
 ///
-/// A reference to the task is owned by this value.
-struct Leader(NonNull<bindings::task_struct>);
+/// A reference to a thread, which keeps it, is owned by this value.
+struct Signal(NonNull<bindings::task_struct>);
 
-impl Leader {
-    /// The first thread of `process`, or `None` when the process has been reaped.
+impl Signal {
+    /// That of `process`, or `None` when the process has been reaped.
     fn of(process: &ProcessId) -> Option<Self> {
         // SAFETY: The pid is valid. The reference that this counts is the new value's.
         let task =
@@ -50,9 +51,14 @@ impl Leader {
         // INVARIANT: As above.
         NonNull::new(task).map(Self)
     }
+
+    fn exec_update_lock(&self) -> *mut bindings::rw_semaphore {
+        // SAFETY: A task keeps its `signal` as long as it exists.
+        unsafe { ptr::addr_of_mut!((*(*self.0.as_ptr()).signal).exec_update_lock) }
+    }
 }
 
-impl Drop for Leader {
+impl Drop for Signal {
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::put_task_struct(self.0.as_ptr()) };
@@ -62,26 +68,26 @@ impl Drop for Leader {
 /// The address space of `process`, if the current thread may control it. `EPERM` if it may not,
 /// `ESRCH` when the process is gone or going, `EINTR` when the caller is being killed.
 pub(crate) fn controlled_mm(process: &ProcessId) -> Result<ARef<MmWithUser>> {
-    let leader = Leader::of(process).ok_or(ESRCH)?;
-    let task = leader.0.as_ptr();
-    // SAFETY: A task keeps its `signal` as long as it exists.
-    let lock = unsafe { ptr::addr_of_mut!((*(*task).signal).exec_update_lock) };
+    let signal = Signal::of(process).ok_or(ESRCH)?;
+    let lock = signal.exec_update_lock();
     // SAFETY: The lock is valid, and is released below.
     to_result(unsafe { bindings::down_read_killable(lock) }).map_err(|_| EINTR)?;
-    // SAFETY: The task is valid. The reference that this counts is taken over below.
-    let mm = unsafe { bindings::get_task_mm(task) };
-    // SAFETY: The pointer is null or that of an address space with a reference for us; the layout
-    // of `MmWithUser` is that of the structure.
-    let mm = NonNull::new(mm).map(|mm| unsafe { ARef::from_raw(mm.cast::<MmWithUser>()) });
-    let allowed = process.is_current() || may_control(&leader);
+    // The first thread that has not ended is asked, as it is in charge of the address space.
+    let found = find_in_threads(process, |thread| {
+        // SAFETY: The thread is valid. The reference that this counts is taken over below.
+        let mm = NonNull::new(unsafe { bindings::get_task_mm(thread.as_ptr()) })?;
+        // SAFETY: As above; the layout of `MmWithUser` is that of the structure.
+        let mm = unsafe { ARef::from_raw(mm.cast::<MmWithUser>()) };
+        Some((mm, process.is_current() || may_control(thread)))
+    });
     // SAFETY: Taken above.
     unsafe { bindings::up_read(lock) };
-    let mm = mm.ok_or(ESRCH)?;
+    let (mm, allowed) = found.ok_or(ESRCH)?;
     allowed.then_some(mm).ok_or(EPERM)
 }
 
-fn may_control(target: &Leader) -> bool {
-    let task = target.0.as_ptr();
+fn may_control(target: NonNull<bindings::task_struct>) -> bool {
+    let task = target.as_ptr();
     let _rcu = rcu::read_lock();
     // SAFETY: A thread's own credentials are replaced by itself only. Those of another thread may
     // be replaced at any time, but RCU keeps the ones that are read here, and the user namespaces

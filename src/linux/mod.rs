@@ -30,6 +30,7 @@ pub(crate) mod page_list;
 pub(crate) mod path;
 pub(crate) mod private_map;
 pub(crate) mod process;
+mod process_threads;
 pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod remote_memory;

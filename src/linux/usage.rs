@@ -9,12 +9,9 @@
 //! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/sched/cputime.h`](srctree/include/linux/sched/cputime.h)
 
-use core::{
-    mem::offset_of,
-    ptr::{
-        self,
-        NonNull, //
-    },
+use core::ptr::{
+    self,
+    NonNull, //
 };
 use kernel::{
     bindings,
@@ -33,7 +30,8 @@ use kernel::{
 
 use super::{
     bindings as shim,
-    process::ProcessId, //
+    process::ProcessId,
+    process_threads::find_in_threads, //
 };
 
 /// The memory of an address space, in bytes.
@@ -78,12 +76,12 @@ pub(crate) enum State {
 /// The address space of `process`, for looking at its size; `None` if it has none. No permission
 /// is checked. Letting go of the result may sleep.
 pub(crate) fn mm_of(process: &ProcessId) -> Option<ARef<MmWithUser>> {
-    let _rcu = rcu::read_lock();
-    let leader = leader(process)?;
-    // SAFETY: RCU keeps the task. The reference that this counts is taken over below.
-    let mm = NonNull::new(unsafe { bindings::get_task_mm(leader.as_ptr()) })?;
-    // SAFETY: As above; the layout of `MmWithUser` is that of the structure.
-    Some(unsafe { ARef::from_raw(mm.cast::<MmWithUser>()) })
+    find_in_threads(process, |thread| {
+        // SAFETY: The thread is valid. The reference that this counts is taken over below.
+        let mm = NonNull::new(unsafe { bindings::get_task_mm(thread.as_ptr()) })?;
+        // SAFETY: As above; the layout of `MmWithUser` is that of the structure.
+        Some(unsafe { ARef::from_raw(mm.cast::<MmWithUser>()) })
+    })
 }
 
 /// The sizes of an address space.
@@ -116,47 +114,23 @@ pub(crate) fn memory(mm: &MmWithUser) -> Memory {
     }
 }
 
-/// The leader of `process`, or `None` when it has been reaped. The RCU read lock must be held for
-/// as long as the result is used.
-fn leader(process: &ProcessId) -> Option<NonNull<bindings::task_struct>> {
-    // SAFETY: The pid is valid.
-    NonNull::new(unsafe {
-        bindings::pid_task(process.as_ptr(), bindings::pid_type_PIDTYPE_TGID) //
-    })
-}
-
 /// The processor time of `process`: of its threads, and of those that have ended.
 pub(crate) fn process_times(process: &ProcessId) -> Option<(Times, Times)> {
-    let _rcu = rcu::read_lock();
-    let leader = leader(process)?;
-    // SAFETY: RCU keeps the leader and the threads, whose list is an RCU list that ends where it
-    // begins, in the `signal` that the leader keeps.
-    unsafe {
-        let signal = (*leader.as_ptr()).signal;
-        let head = ptr::addr_of_mut!((*signal).thread_head);
-        let ended = Times {
-            user: (*signal).utime,
-            system: (*signal).stime,
-        };
-        let mut living = Times::default();
-        let mut node = next(head);
-        while node != head {
-            let task = node
-                .byte_sub(offset_of!(bindings::task_struct, thread_node))
-                .cast::<bindings::task_struct>();
-            living = living.plus(times_of(task));
-            node = next(node);
+    let mut living = Times::default();
+    let mut ended = None;
+    let _: Option<()> = find_in_threads(process, |thread| {
+        // SAFETY: The thread is valid and keeps its `signal`.
+        unsafe {
+            let signal = (*thread.as_ptr()).signal;
+            ended.get_or_insert(Times {
+                user: (*signal).utime,
+                system: (*signal).stime,
+            });
+            living = living.plus(times_of(thread.as_ptr()));
         }
-        Some((living, ended))
-    }
-}
-
-/// # Safety
-///
-/// `node` must be in an RCU list, with the lock held.
-unsafe fn next(node: *mut bindings::list_head) -> *mut bindings::list_head {
-    // SAFETY: The caller's promise. Entries are taken out at any time, hence the atomic access.
-    unsafe { atomic_load(ptr::addr_of_mut!((*node).next), Relaxed) }
+        None
+    });
+    Some((living, ended?))
 }
 
 /// # Safety
@@ -235,8 +209,8 @@ unsafe fn raw_state(task: *mut bindings::task_struct) -> u32 {
 
 /// The scheduler's own word for what the first thread of `process` is doing.
 pub(crate) fn process_state(process: &ProcessId) -> Option<u32> {
-    let _rcu = rcu::read_lock();
-    let leader = leader(process)?;
-    // SAFETY: RCU keeps the task.
-    Some(unsafe { raw_state(leader.as_ptr()) })
+    // SAFETY: The thread is valid.
+    find_in_threads(process, |thread| {
+        Some(unsafe { raw_state(thread.as_ptr()) })
+    })
 }

@@ -184,6 +184,29 @@ TEST(control_of_an_undumpable_process_is_refused)
 	CHECK_RET(task_for(getpid(), &name), 0);
 }
 
+TEST(process_goes_on_without_its_first_thread)
+{
+	struct other other;
+	struct rpc rpc;
+	name_t task;
+	int32_t pid;
+
+	mach_open();
+	other_start(&other, lose_first_thread, NULL);
+	CHECK_RET(task_for(other.pid, &task), 0);
+	CHECK_HEX(task, other.task);
+	CHECK_RET(pid_for(task, &pid), 0);
+	CHECK_EQ(pid, other.pid);
+	CHECK_EQ(trap(NR_task_64bit, (unsigned long)other.pid), 1);
+	CHECK_RET(RPC(&rpc, task, 3405, 20, 12), 0);
+	CHECK(rpc_wide_at(&rpc, 1) != 0);
+	CHECK_RET(RPC(&rpc, task, 3405, 17, 5), 0);
+	CHECK(trap(NR_tid_for_thread, other.thread) > 0);
+	CHECK_RET(RPC(&rpc, other.thread, 3612, 3, 10), 0);
+	other_end(&other);
+	CHECK_RET(task_for(other.pid, &task), KERN_FAILURE);
+}
+
 TEST(threads_of_another_user_tell_nothing)
 {
 	struct rpc rpc;

@@ -4,8 +4,11 @@
  */
 #define _GNU_SOURCE
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,15 +26,10 @@ struct ports_message {
 	struct port_descriptor ports[2];
 };
 
-static void be_other(void (*prepare)(void *), void *argument)
+static void tell_ports_and_wait(void)
 {
 	struct ports_message message = { .descriptors = 2 };
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	mach_forget();
-	REQUIRE_EQ(get_api_version(), 19);
-	if (prepare)
-		prepare(argument);
 	message.header = (struct header){
 		.bits = MSGH_COMPLEX | MSGH_BITS(COPY_SEND, 0),
 		.size = sizeof(message),
@@ -43,6 +41,16 @@ static void be_other(void (*prepare)(void *), void *argument)
 	REQUIRE_RET(mach_msg(&message, MACH_SEND_MSG, sizeof(message), 0, 0, 0), 0);
 	for (;;)
 		pause();
+}
+
+static void be_other(void (*prepare)(void *), void *argument)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	mach_forget();
+	REQUIRE_EQ(get_api_version(), 19);
+	if (prepare)
+		prepare(argument);
+	tell_ports_and_wait();
 }
 
 void other_start(struct other *other, void (*prepare)(void *), void *argument)
@@ -88,4 +96,32 @@ void become_undumpable(void *unused)
 {
 	(void)unused;
 	REQUIRE_EQ(prctl(PR_SET_DUMPABLE, 0), 0);
+}
+
+static char state_of_first_thread(void)
+{
+	FILE *file = fopen("/proc/self/stat", "re");
+	char state = '?';
+
+	REQUIRE(file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+	fclose(file);
+	return state;
+}
+
+static void *go_on_alone(void *unused)
+{
+	(void)unused;
+	while (state_of_first_thread() != 'Z')
+		sleep_ms(1);
+	tell_ports_and_wait();
+	return NULL;
+}
+
+void lose_first_thread(void *unused)
+{
+	pthread_t thread;
+
+	(void)unused;
+	REQUIRE_EQ(pthread_create(&thread, NULL, go_on_alone, NULL), 0);
+	syscall(SYS_exit, 0);
 }

@@ -25,6 +25,8 @@ void other_end(struct other *other);
 /* In @prepare: another user, and a process that may not be dumped. */
 void become_nobody(void *unused);
 void become_undumpable(void *unused);
+/* Its first thread ends, and the second is the one that waits. */
+void lose_first_thread(void *unused);
 
 /* Each such case is for the own task and for another one. */
 #define BOTH(fn)							\
