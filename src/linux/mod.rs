@@ -8,6 +8,7 @@
 pub(crate) mod access;
 pub(crate) mod alarm;
 mod arg_strings;
+pub(crate) mod awaited;
 pub(crate) mod bindings;
 pub(crate) mod chardev;
 pub(crate) mod cpu;

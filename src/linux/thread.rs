@@ -41,7 +41,7 @@ impl ThreadRef {
         self.0.wake_up();
     }
 
-    /// Wakes the thread if it is in [`sleep`], with the hint that the caller is about to sleep
+    /// Wakes the thread if it sleeps, with the hint that the caller is about to sleep
     /// itself, so that the woken one had better run on the same CPU. Does not sleep.
     ///
     /// If the thread is done sleeping there and sleeps elsewhere, it is woken there for nothing,

@@ -53,7 +53,7 @@ void mach_shim_wake_up_sync(struct task_struct *task)
 {
 	struct wait_queue_entry entry = { .private = task };
 
-	default_wake_function(&entry, TASK_INTERRUPTIBLE, sync_flags, NULL);
+	default_wake_function(&entry, TASK_NORMAL, sync_flags, NULL);
 }
 
 static int note_sync_flags(struct wait_queue_entry *entry, unsigned int mode, int flags,

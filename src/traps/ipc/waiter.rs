@@ -4,9 +4,8 @@
 //!
 //! Every thread has one waiter, made with the thread, so that waiting allocates nothing. While it
 //! stands in a queue, whoever holds that queue's lock may take it out, say how the wait ended and
-//! wake the thread. A waiter leaves the queue before its wait has an outcome, and the outcome is
-//! set by the one who took it out: so a wait has one outcome, and a message handed over is never
-//! lost, whatever timeouts and signals do meanwhile.
+//! wake the thread; see [`awaited`](crate::linux::awaited). So a message that was handed over is
+//! never lost.
 
 use super::{
     layout::{
@@ -18,13 +17,13 @@ use super::{
 use crate::{
     abi::PortName,
     linux::{
+        awaited::{
+            self,
+            Awaited, //
+        },
         fifo::Node,
         queue::Linked,
         slot::Slot,
-        thread::{
-            self,
-            ThreadRef, //
-        },
         wait::{
             Deadline,
             Woken, //
@@ -35,7 +34,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::{Acquire, Relaxed, Release},
+            ordering::Relaxed,
             Atomic, //
         },
         Arc, //
@@ -57,13 +56,26 @@ pub(super) enum Outcome {
     TryAgain = 4,
 }
 
-/// The outcome while there is none.
-const PENDING: u32 = 0;
+impl awaited::Outcome for Outcome {
+    #[inline]
+    fn word(self) -> u32 {
+        self as u32
+    }
+
+    #[inline]
+    fn of(word: u32) -> Self {
+        match word {
+            1 => Self::Delivered,
+            2 => Self::TooLarge,
+            3 => Self::Changed,
+            _ => Self::TryAgain,
+        }
+    }
+}
 
 /// A thread's place in wait queues.
 pub(super) struct Waiter {
-    thread: ThreadRef,
-    outcome: Atomic<u32>,
+    awaited: Awaited<Outcome>,
     message: Slot<Node<Message>>,
     /// What the receiver has room for, see [`Room::pack`].
     room: Atomic<u64>,
@@ -137,8 +149,7 @@ impl Waiter {
     pub(super) fn new() -> Result<Arc<Linked<Self>>> {
         Arc::pin_init(
             Linked::new(Self {
-                thread: ThreadRef::current(),
-                outcome: Atomic::new(PENDING),
+                awaited: Awaited::new(),
                 message: Slot::new(),
                 room: Atomic::new(0),
                 large_size: Atomic::new(0),
@@ -152,12 +163,12 @@ impl Waiter {
     #[inline]
     pub(super) fn begin_receive(&self, room: Room) {
         self.room.store(room.pack(), Relaxed);
-        self.outcome.store(PENDING, Relaxed);
+        self.awaited.begin();
     }
 
     /// Begins a wait for room in a queue.
     pub(super) fn begin_send(&self) {
-        self.outcome.store(PENDING, Relaxed);
+        self.awaited.begin();
     }
 
     /// What the waiting receiver has room for.
@@ -172,7 +183,7 @@ impl Waiter {
     pub(super) fn deliver(&self, message: KBox<Node<Message>>) {
         // The slot is empty: a wait has one outcome, and its thread empties the slot after it.
         drop(self.message.replace(Some(message)));
-        self.outcome.store(Outcome::Delivered as u32, Release);
+        self.awaited.set(Outcome::Delivered);
     }
 
     /// Ends the wait because of a message that is too large, and wakes the thread.
@@ -184,37 +195,26 @@ impl Waiter {
 
     /// Ends the wait, whose waiter the caller has taken out of its queue, and wakes the thread.
     pub(super) fn end(&self, outcome: Outcome) {
-        self.outcome.store(outcome as u32, Release);
+        self.awaited.set(outcome);
         self.wake();
     }
 
     /// Wakes the thread after [`deliver`](Self::deliver). No lock need be held.
     #[inline]
     pub(super) fn wake(&self) {
-        self.thread.wake_sync();
+        self.awaited.wake_sync();
     }
 
     /// Sleeps until the wait has an outcome, the deadline passes, or a signal comes. In the latter
     /// two cases the waiter may still be in its queue.
     #[inline]
     pub(super) fn sleep(&self, deadline: Option<Deadline>) -> Woken {
-        thread::sleep(deadline, || self.outcome.load(Relaxed) != PENDING)
+        self.awaited.sleep(deadline)
     }
 
     /// The outcome, once the waiter is out of its queue.
-    ///
-    /// One that was taken out and has no outcome yet is about to get one: whoever took it out
-    /// does nothing that could sleep before setting it.
     pub(super) fn outcome(&self) -> Outcome {
-        loop {
-            match self.outcome.load(Acquire) {
-                1 => return Outcome::Delivered,
-                2 => return Outcome::TooLarge,
-                3 => return Outcome::Changed,
-                4 => return Outcome::TryAgain,
-                _ => core::hint::spin_loop(),
-            }
-        }
+        self.awaited.outcome()
     }
 
     /// The message that was handed over.

@@ -3,10 +3,8 @@
 //! A thread that waits for a semaphore.
 //!
 //! Every thread has one waiter, made with the thread, so that waiting allocates nothing. Whoever
-//! takes a waiter out of a semaphore's queue says how its wait ended, and nobody else does: a wait
-//! has one outcome, and a signal that has chosen a thread is never lost, whatever timeouts and
-//! signals of Linux do meanwhile. The thread itself takes its waiter out when it gives up; if it
-//! is too late for that, it stays for the outcome.
+//! takes a waiter out of a semaphore's queue says how its wait ended, see
+//! [`awaited`](crate::linux::awaited): so a signal that has chosen a thread is never lost.
 //!
 //! Locks: none. The queue is protected by the semaphore's lock.
 
@@ -17,12 +15,12 @@ use crate::{
         ThreadState, //
     },
     linux::{
+        awaited::{
+            self,
+            Awaited, //
+        },
         process,
         queue::Linked,
-        thread::{
-            self,
-            ThreadRef, //
-        },
         wait::{
             Deadline,
             Woken, //
@@ -34,7 +32,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::{Acquire, Relaxed, Release},
+            ordering::Relaxed,
             Atomic, //
         },
         Arc, //
@@ -51,13 +49,24 @@ pub(super) enum Outcome {
     Terminated = 2,
 }
 
-/// The outcome while there is none.
-const PENDING: u32 = 0;
+impl awaited::Outcome for Outcome {
+    #[inline]
+    fn word(self) -> u32 {
+        self as u32
+    }
+
+    #[inline]
+    fn of(word: u32) -> Self {
+        match word {
+            1 => Self::Signalled,
+            _ => Self::Terminated,
+        }
+    }
+}
 
 /// A thread's place in the queue of a semaphore.
 pub(super) struct Waiter {
-    thread: ThreadRef,
-    outcome: Atomic<u32>,
+    awaited: Awaited<Outcome>,
     priority: Atomic<i32>,
 }
 
@@ -65,7 +74,7 @@ impl Waiter {
     /// Begins a wait. To be called by the waiter's own thread, before it is queued.
     #[inline]
     pub(super) fn begin(&self) {
-        self.outcome.store(PENDING, Relaxed);
+        self.awaited.begin();
     }
 
     /// As [`begin`](Self::begin), where priorities matter.
@@ -82,32 +91,23 @@ impl Waiter {
     /// Ends the wait, whose waiter the caller has taken out of its queue.
     #[inline]
     pub(super) fn end(&self, outcome: Outcome) {
-        self.outcome.store(outcome as u32, Release);
-        self.thread.wake();
-    }
-
-    fn has_outcome(&self) -> bool {
-        self.outcome.load(Relaxed) != PENDING
+        self.awaited.set(outcome);
+        self.awaited.wake();
     }
 
     /// Sleeps until the wait has an outcome, the deadline passes, or a signal comes. In the latter
     /// two cases the waiter may still be in its queue.
     #[inline]
     pub(super) fn sleep(&self, deadline: Option<Deadline>) -> Woken {
-        thread::sleep(deadline, || self.has_outcome())
+        self.awaited.sleep(deadline)
     }
 
     /// The result of the wait, once the waiter is out of its queue.
     #[inline]
     pub(super) fn result(&self) -> KernResult {
-        if !self.has_outcome() {
-            // Whoever took the waiter out is about to say.
-            thread::sleep_until(|| self.has_outcome());
-        }
-        if self.outcome.load(Acquire) == Outcome::Signalled as u32 {
-            Ok(())
-        } else {
-            Err(KernError::TERMINATED)
+        match self.awaited.outcome() {
+            Outcome::Signalled => Ok(()),
+            Outcome::Terminated => Err(KernError::TERMINATED),
         }
     }
 }
@@ -121,8 +121,7 @@ impl ThreadSemaphores {
     /// Makes the state of the current thread. Fails with `ENOMEM`.
     pub(super) fn new() -> Result<Self> {
         let waiter = Linked::new(Waiter {
-            thread: ThreadRef::current(),
-            outcome: Atomic::new(PENDING),
+            awaited: Awaited::new(),
             priority: Atomic::new(0),
         });
         Ok(Self {
