@@ -800,6 +800,66 @@ TEST(send_possible_of_a_dying_port)
 	}
 }
 
+#define ARMING	6
+
+struct arming {
+	struct gate armed;
+	int number;
+};
+
+/* One in the middle, the first and the last take their request back by dropping the name. */
+static void arm_in_child(void *argument)
+{
+	struct arming *arming = argument;
+	int number = arming->number;
+	struct message message;
+	name_t notify, port;
+
+	mach_open();
+	port = bootstrap_get();
+	notify = new_port();
+	notify_on(notify, port, NOTIFY_SEND_POSSIBLE, (uint32_t)number % 2);
+	CHECK_RET(send_notify(port, number), MACH_SEND_TIMED_OUT);
+	/* The message came back with its right. */
+	CHECK_SEND_UREFS(port, 2);
+	gate_open(&arming->armed);
+	if (number == 0 || number == 3 || number == ARMING - 1) {
+		CHECK_RET(port_destroy(port), KERN_SUCCESS);
+		CHECK_TAKE(notify, NOTIFY_PORT_DELETED, port);
+		gate_open(&arming->armed);
+		return;
+	}
+	REQUIRE_RET(msg_receive_within(&message, notify, 30000), 0);
+	CHECK_EQ(message.header.id, NOTIFY_SEND_POSSIBLE);
+	CHECK_NO_MESSAGE(notify);
+}
+
+TEST(send_possible_is_told_to_all_who_wait)
+{
+	struct arming arming;
+	pid_t pids[ARMING];
+	name_t port;
+
+	mach_open();
+	port = new_send_right();
+	bootstrap_set(port, COPY_SEND);
+	for (int round = 0; round < 2; round++) {
+		gate_init(&arming.armed);
+		fill_queue(port);
+		for (arming.number = 0; arming.number < ARMING; arming.number++) {
+			pids[arming.number] = start_child(arm_in_child, &arming);
+			gate_pass(&arming.armed);
+		}
+		for (int i = 0; i < 3; i++)
+			gate_pass(&arming.armed);
+		CHECK_EQ(receive_id(port), 0);
+		for (int i = 0; i < ARMING; i++)
+			WAIT_CHILD_OK(pids[i]);
+		for (int i = 1; i < MACH_PORT_QLIMIT_BASIC; i++)
+			CHECK_EQ(receive_id(port), i);
+	}
+}
+
 TEST(type_hides_send_possible)
 {
 	name_t notify, port;

@@ -146,6 +146,7 @@ fn no_senders(
         return Err(KernError::INVALID_RIGHT);
     }
     let port = space.with(|table| table.receive_port(name))?;
+    // As in XNU, `sync` decides only whether the request is answered at once: it is not kept.
     let (previous, at_once, count) = port.with(|state| {
         let count = port.make_send_count.load(Relaxed);
         let none_left = port.send_rights.load(Relaxed) == 0 && sync <= count;
@@ -260,10 +261,10 @@ fn make(
                 None,
             );
         }
-        let wish = if send_possible {
-            Wish::SendPossible { armed: immediate }
-        } else {
-            Wish::DeadName
+        let wish = match (send_possible, immediate) {
+            (false, _) => Wish::DeadName,
+            (true, false) => Wish::SendPossible,
+            (true, true) => Wish::SendPossibleArmed,
         };
         // The slot that this gives back takes the new request.
         let previous = cancel();

@@ -3,7 +3,8 @@
 //! Who wants to be told of a port's death, or that a message can be sent to it again.
 //!
 //! A request belongs to a name in some space; the name's entry knows the request's number. The
-//! port keeps the requests, because it is the port that things happen to.
+//! port keeps the requests, because it is the port that things happen to. Those that a send has
+//! armed form a list, so that finding one does not depend on how many there are.
 //!
 //! Source of the behaviour: XNU osfmk/ipc/ipc_port.c (`ipc_port_request_alloc` and its like); ABI
 //! traps §5.7.
@@ -32,7 +33,9 @@ pub(super) enum Wish {
     DeadName,
     /// To be told as well when a message can be sent, once armed by a send that found the queue
     /// full.
-    SendPossible { armed: bool },
+    SendPossible,
+    /// The same, armed from the beginning.
+    SendPossibleArmed,
 }
 
 /// A request.
@@ -50,15 +53,27 @@ pub(super) struct RequestId(NonZeroU32);
 enum Slot {
     /// Not in use; the position of the next such slot.
     Free(Option<u32>),
-    Used(Request),
+    Used {
+        request: Request,
+        armed: Option<Neighbours>,
+    },
+}
+
+/// The positions of the armed requests before and after one.
+#[derive(Clone, Copy)]
+struct Neighbours {
+    before: Option<u32>,
+    after: Option<u32>,
 }
 
 /// The requests of a port.
 pub(super) struct Requests {
     slots: KVec<Slot>,
     free: Option<u32>,
-    /// How many requests are armed.
-    armed: u32,
+    used: usize,
+    /// The request that was armed first, and the one that was armed last.
+    first_armed: Option<u32>,
+    last_armed: Option<u32>,
     /// How far the requests have been gone through since the port died.
     told: usize,
 }
@@ -68,7 +83,9 @@ impl Requests {
         Self {
             slots: KVec::new(),
             free: None,
-            armed: 0,
+            used: 0,
+            first_armed: None,
+            last_armed: None,
             told: 0,
         }
     }
@@ -80,21 +97,27 @@ impl Requests {
 
     /// The number of requests.
     pub(super) fn used(&self) -> usize {
-        let used = |slot: &&Slot| matches!(slot, Slot::Used(_));
-        self.slots.iter().filter(used).count()
+        self.used
     }
 
     /// Whether some request is armed.
     #[inline]
     pub(super) fn any_armed(&self) -> bool {
-        self.armed != 0
+        self.first_armed.is_some()
     }
 
-    fn at(&mut self, id: RequestId, subject: Subject) -> Option<&mut Request> {
+    fn slot(&mut self, index: u32) -> Option<&mut Slot> {
         // CAST: `u32` to `usize` loses nothing.
-        let index = id.0.get().checked_sub(1)? as usize;
-        match self.slots.get_mut(index) {
-            Some(Slot::Used(request)) if request.subject == subject => Some(request),
+        self.slots.get_mut(index as usize)
+    }
+
+    /// The position of request `id` of `subject`, and what it asks for.
+    fn find(&mut self, id: RequestId, subject: Subject) -> Option<(u32, Wish)> {
+        let index = id.0.get().checked_sub(1)?;
+        match self.slot(index) {
+            Some(Slot::Used { request, .. }) if request.subject == subject => {
+                Some((index, request.wish))
+            }
             // The request was fulfilled, and perhaps the slot used again.
             _ => None,
         }
@@ -114,17 +137,21 @@ impl Requests {
                 Err(capacity) => return Err((request, capacity)),
             },
         };
-        // CAST: `u32` to `usize` loses nothing.
-        let Some(slot) = self.slots.get_mut(index as usize) else {
+        let wish = request.wish;
+        let Some(slot) = self.slot(index) else {
             return Err((request, 0));
         };
-        if let Slot::Free(next) = slot {
-            self.free = *next;
+        let used = Slot::Used {
+            request,
+            armed: None,
+        };
+        if let Slot::Free(next) = core::mem::replace(slot, used) {
+            self.free = next;
         }
-        if request.wish == (Wish::SendPossible { armed: true }) {
-            self.armed = self.armed.saturating_add(1);
+        self.used = self.used.saturating_add(1);
+        if wish == Wish::SendPossibleArmed {
+            self.link(index);
         }
-        *slot = Slot::Used(request);
         // One more than the index is never zero.
         let number = NonZeroU32::MIN.saturating_add(index);
         Ok(RequestId(number))
@@ -148,66 +175,90 @@ impl Requests {
         Ok(index)
     }
 
+    /// Adds the request at `index` to the armed ones.
+    fn link(&mut self, index: u32) {
+        let before = self.last_armed;
+        if let Some(Slot::Used { armed, .. }) = self.slot(index) {
+            *armed = Some(Neighbours {
+                before,
+                after: None,
+            });
+        }
+        self.set_after(before, Some(index));
+        self.first_armed.get_or_insert(index);
+        self.last_armed = Some(index);
+    }
+
+    /// Notes what was armed after the request at `index`.
+    fn set_after(&mut self, index: Option<u32>, next: Option<u32>) {
+        if let Some(Slot::Used {
+            armed: Some(Neighbours { after, .. }),
+            ..
+        }) = index.and_then(|index| self.slot(index))
+        {
+            *after = next;
+        }
+    }
+
     fn remove(&mut self, index: u32) -> Option<Request> {
-        // CAST: `u32` to `usize` loses nothing.
-        let slot = self.slots.get_mut(index as usize)?;
-        let Slot::Used(_) = slot else {
+        let free = Slot::Free(self.free);
+        let slot = self.slot(index)?;
+        let Slot::Used { .. } = slot else {
             return None;
         };
-        let Slot::Used(request) = core::mem::replace(slot, Slot::Free(self.free)) else {
+        let Slot::Used { request, armed } = core::mem::replace(slot, free) else {
             return None;
         };
         self.free = Some(index);
-        if request.wish == (Wish::SendPossible { armed: true }) {
-            self.armed = self.armed.saturating_sub(1);
+        self.used = self.used.saturating_sub(1);
+        if let Some(Neighbours { before, after }) = armed {
+            match before {
+                None => self.first_armed = after,
+                before => self.set_after(before, after),
+            }
+            match after.and_then(|after| self.slot(after)) {
+                Some(Slot::Used {
+                    armed: Some(neighbours),
+                    ..
+                }) => neighbours.before = before,
+                _ => self.last_armed = before,
+            }
         }
         Some(request)
     }
 
     /// Removes the request `id` of `subject`, unless it has been fulfilled.
     pub(super) fn cancel(&mut self, id: RequestId, subject: Subject) -> Option<SendOnceRight> {
-        self.at(id, subject)?;
-        self.remove(id.0.get().wrapping_sub(1))?.notify
+        let (index, _) = self.find(id, subject)?;
+        self.remove(index)?.notify
     }
 
     /// Arms the request `id` of `subject`, if it wants that.
     pub(super) fn arm(&mut self, id: RequestId, subject: Subject) {
-        if let Some(request) = self.at(id, subject) {
-            if request.wish == (Wish::SendPossible { armed: false }) {
-                request.wish = Wish::SendPossible { armed: true };
-                self.armed = self.armed.saturating_add(1);
-            }
+        let Some((index, wish)) = self.find(id, subject) else {
+            return;
+        };
+        let unarmed = matches!(self.slot(index), Some(Slot::Used { armed: None, .. }));
+        if wish != Wish::DeadName && unarmed {
+            self.link(index);
         }
     }
 
     /// Whether the request `id` of `subject` is, or was when the port died, unfulfilled.
     pub(super) fn is_open(&mut self, id: RequestId, subject: Subject) -> bool {
-        self.at(id, subject).is_some()
+        self.find(id, subject).is_some()
     }
 
-    /// Removes an armed request, as its wish is fulfilled.
+    /// Removes the request that was armed first, as its wish is fulfilled.
     pub(super) fn take_armed(&mut self) -> Option<Request> {
-        if self.armed == 0 {
-            return None;
-        }
-        let armed = |slot: &Slot| {
-            matches!(
-                slot,
-                Slot::Used(Request {
-                    wish: Wish::SendPossible { armed: true },
-                    ..
-                })
-            )
-        };
-        let index = self.slots.iter().position(armed)?;
-        self.remove(u32::try_from(index).ok()?)
+        self.remove(self.first_armed?)
     }
 
     /// The next request to be told that the port is dead: whom to tell, and of which name.
     pub(super) fn next_to_tell(&mut self) -> Option<(SendOnceRight, PortName)> {
         while let Some(slot) = self.slots.get_mut(self.told) {
             self.told = self.told.saturating_add(1);
-            if let Slot::Used(request) = slot {
+            if let Slot::Used { request, .. } = slot {
                 let name = request.subject.name;
                 if let Some(notify) = request.notify.take() {
                     return Some((notify, name));
