@@ -265,13 +265,15 @@ pub(super) fn too_large_kept(
 /// Gives a message that could not be sent back to its sender, in place: all rights return to the
 /// space, perhaps under other names, and the dispositions say how to send them again.
 ///
-/// Returns bits for the error code if something could not be given back.
+/// Returns bits for the error code if something could not be given back. If the message cannot be
+/// written it is lost, and its rights are released, as in [`receive`]; in XNU they stay in the
+/// space, whose owner does not learn under which names.
 pub(super) fn give_back(
     space: &Space,
     message: &mut Message,
     address: UserAddr,
     layout: Layout,
-) -> KernResult<i32> {
+) -> i32 {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
     let mut missing = 0;
@@ -298,8 +300,11 @@ pub(super) fn give_back(
         id: message.id,
     };
     message.set_header(&header);
-    let written = user::write_bytes(address, message.bytes());
+    if user::write_bytes(address, message.bytes()).is_err() {
+        withdraw(space, remote_port, destination.received_as);
+        withdraw(space, local_port, reply.received_as);
+        body_out::withdraw_body(space, message, layout);
+    }
     body_out::forget_body(message);
-    written.map_err(|_| SEND_INVALID_DATA)?;
-    Ok(missing)
+    missing
 }

@@ -120,7 +120,7 @@ pub(super) fn send(
             let layout = Layout::of(context.task());
             let bits = copyout::give_back(space, &mut message, what.address, layout);
             thread.keep(message);
-            Err(bits.map_or_else(|error| error, |bits| error.with_bits(bits)))
+            Err(error.with_bits(bits))
         }
     }
 }
