@@ -91,8 +91,9 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let names = module_parameters::names_per_task.value();
     let all: [Arc<dyn Subsystem>; 12] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
-        Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
+        // Before ipc: it lets go of rights when a task's ports have died.
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
+        Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
         Arc::new(traps::semaphore::Semaphores, GFP_KERNEL)?,

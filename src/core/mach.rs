@@ -108,6 +108,12 @@ impl Mach {
         self.events.total(event as usize)
     }
 
+    /// How many tasks and threads there are.
+    pub(crate) fn population(&self) -> (u32, u32) {
+        let count = |counter: &ObjectCounter| u32::try_from(counter.live()).unwrap_or(0);
+        (count(&super::task::TASKS), count(&super::thread::THREADS))
+    }
+
     /// All kinds of counted objects.
     pub(super) fn objects(&self) -> impl Iterator<Item = &'static ObjectCounter> + '_ {
         let own = [

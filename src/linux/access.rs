@@ -136,3 +136,10 @@ fn has_capability(capability: u32) -> bool {
     // SAFETY: A thread's own credentials are replaced by itself only, and keep their namespace.
     unsafe { bindings::ns_capable((*(*bindings::get_current()).cred).user_ns, capability) }
 }
+
+/// Whether the current thread might trace the first process of its pid namespace: only a privileged
+/// one on the machine itself, the container's owner within a container. False too when the process
+/// is gone, or the thread is being killed.
+pub(crate) fn may_control_init() -> bool {
+    ProcessId::init_of_current_ns().is_some_and(|init| controlled_mm(&init).is_ok())
+}

@@ -55,17 +55,27 @@ unsafe impl<J: Alarmed> Send for Alarm<J> {}
 unsafe impl<J: Alarmed> Sync for Alarm<J> {}
 
 impl<J: Alarmed> Alarm<J> {
-    /// Makes an alarm that is not set.
+    /// Makes an alarm that is not set. Its deadlines are times of the monotonic clock.
     pub(crate) fn new(job: Arc<Deferred<J>>) -> impl PinInit<Self> {
+        Self::on_clock(bindings::CLOCK_MONOTONIC, job)
+    }
+
+    /// The same, with deadlines that are times since the machine was started, those asleep
+    /// included. It does not wake the machine.
+    pub(crate) fn since_boot(job: Arc<Deferred<J>>) -> impl PinInit<Self> {
+        Self::on_clock(bindings::CLOCK_BOOTTIME, job)
+    }
+
+    fn on_clock(clock: u32, job: Arc<Deferred<J>>) -> impl PinInit<Self> {
         // INVARIANT: As it says.
         pin_init!(Self {
             // SAFETY: The slot is valid for the call, and stays where it is.
-            timer <- Opaque::ffi_init(|slot| unsafe {
+            timer <- Opaque::ffi_init(move |slot| unsafe {
                 // CAST: The clock's number is small.
                 bindings::hrtimer_setup(
                     slot,
                     Some(Self::expired),
-                    bindings::CLOCK_MONOTONIC as i32,
+                    clock as i32,
                     bindings::hrtimer_mode_HRTIMER_MODE_ABS,
                 )
             }),

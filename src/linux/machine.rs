@@ -134,29 +134,60 @@ pub(crate) struct ProcessorTime {
     pub(crate) nice: u64,
 }
 
-/// Tells what the processors that run now have spent their time with.
-pub(crate) fn processor_time() -> ProcessorTime {
-    use bindings::{
-        cpu_usage_stat_CPUTIME_IDLE as IDLE,
-        cpu_usage_stat_CPUTIME_IOWAIT as IOWAIT,
-        cpu_usage_stat_CPUTIME_IRQ as IRQ,
-        cpu_usage_stat_CPUTIME_NICE as NICE,
-        cpu_usage_stat_CPUTIME_SOFTIRQ as SOFTIRQ,
-        cpu_usage_stat_CPUTIME_SYSTEM as SYSTEM,
-        cpu_usage_stat_CPUTIME_USER as USER, //
-    };
-    let mut sum = ProcessorTime::default();
-    for cpu in online() {
+impl ProcessorTime {
+    /// What processor `cpu`, one of those that may ever run, has spent its time with.
+    fn of(cpu: u32) -> Self {
+        use bindings::{
+            cpu_usage_stat_CPUTIME_IDLE as IDLE,
+            cpu_usage_stat_CPUTIME_IOWAIT as IOWAIT,
+            cpu_usage_stat_CPUTIME_IRQ as IRQ,
+            cpu_usage_stat_CPUTIME_NICE as NICE,
+            cpu_usage_stat_CPUTIME_SOFTIRQ as SOFTIRQ,
+            cpu_usage_stat_CPUTIME_SYSTEM as SYSTEM,
+            cpu_usage_stat_CPUTIME_USER as USER, //
+        };
         // SAFETY: The number is that of a processor, the items are the kernel's own.
         let time = |item| unsafe { shim::mach_shim_cpu_time(cpu, item) };
-        sum.user = sum.user.wrapping_add(time(USER));
-        sum.nice = sum.nice.wrapping_add(time(NICE));
-        for item in [SYSTEM, IRQ, SOFTIRQ] {
-            sum.system = sum.system.wrapping_add(time(item));
+        Self {
+            user: time(USER),
+            system: [SYSTEM, IRQ, SOFTIRQ]
+                .into_iter()
+                .fold(0, |sum, item| sum.wrapping_add(time(item))),
+            idle: time(IDLE).wrapping_add(time(IOWAIT)),
+            nice: time(NICE),
         }
-        for item in [IDLE, IOWAIT] {
-            sum.idle = sum.idle.wrapping_add(time(item));
-        }
+    }
+}
+
+/// A processor that runs at the moment.
+pub(crate) struct RunningProcessor {
+    /// Its number.
+    pub(crate) number: u32,
+    pub(crate) time: ProcessorTime,
+}
+
+/// The processors that run now, in the order of their numbers.
+pub(crate) fn running_processors() -> impl Iterator<Item = RunningProcessor> {
+    online().map(|number| RunningProcessor {
+        number,
+        time: ProcessorTime::of(number),
+    })
+}
+
+/// How many numbers of processors there are, whether they are in use or not.
+pub(crate) fn processor_numbers() -> u32 {
+    // SAFETY: No preconditions.
+    unsafe { shim::mach_shim_nr_cpu_ids() }
+}
+
+/// Tells what the processors that run now have spent their time with.
+pub(crate) fn processor_time() -> ProcessorTime {
+    let mut sum = ProcessorTime::default();
+    for RunningProcessor { time, .. } in running_processors() {
+        sum.user = sum.user.wrapping_add(time.user);
+        sum.system = sum.system.wrapping_add(time.system);
+        sum.idle = sum.idle.wrapping_add(time.idle);
+        sum.nice = sum.nice.wrapping_add(time.nice);
     }
     sum
 }

@@ -293,6 +293,18 @@ pub(super) fn current_files() -> *mut bindings::files_struct {
     unsafe { (*current()).files }
 }
 
+/// A pid namespace, to be told from those around it as long as a process of it exists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PidNamespaceKey(usize);
+
+/// The pid namespace of the current process; `None` for that of the machine itself.
+pub(crate) fn current_pid_namespace() -> Option<PidNamespaceKey> {
+    // SAFETY: The current task is valid, and keeps its namespace.
+    let namespace = unsafe { bindings::task_active_pid_ns(current()) };
+    let machine = ptr::addr_of_mut!(bindings::init_pid_ns);
+    (!ptr::eq(namespace, machine)).then_some(PidNamespaceKey(namespace.addr()))
+}
+
 /// The number of the current thread in the first pid namespace.
 #[inline]
 pub(crate) fn current_tid() -> u32 {

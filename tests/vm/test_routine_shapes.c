@@ -14,8 +14,8 @@
 #include "message.h"
 #include "rpc.h"
 
-enum target { TASK, THREAD, HOST, CLOCK };
-#define LAST_TARGET CLOCK
+enum target { TASK, THREAD, HOST, CLOCK, CLOCK_CONTROL, PROCESSOR, SET, SET_NAME };
+#define LAST_TARGET SET_NAME
 
 /*
  * What a request holds, from the interface definitions: rights or memory, then words.
@@ -32,11 +32,72 @@ static const struct shape shapes[] = {
 	{ 200, "host_info", HOST, 0, 2 },
 	{ 201, "host_kernel_version", HOST, 0, 0 },
 	{ 202, "host_page_size", HOST, 0, 0 },
+	{ 203, "mach_memory_object_memory_entry", HOST, 1, 4 },
+	{ 204, "host_processor_info", HOST, 0, 1 },
+	{ 205, "host_get_io_master", HOST, 0, 0 },
 	{ 206, "host_get_clock_service", HOST, 0, 1 },
+	{ 207, "kmod_get_info", HOST, 0, 0 },
+	{ 209, "host_virtual_physical_table_info", HOST, 0, 0 },
+	{ 213, "processor_set_default", HOST, 0, 0 },
+	{ 214, "processor_set_create", HOST, 0, 0 },
+	{ 215, "mach_memory_object_memory_entry_64", HOST, 1, 4 },
 	{ 216, "host_statistics", HOST, 0, 2 },
+	{ 217, "host_request_notification", HOST, 1, 1 },
+	{ 218, "host_lockgroup_info", HOST, 0, 0 },
 	{ 219, "host_statistics64", HOST, 0, 2 },
+	{ 220, "mach_zone_info", HOST, 0, 0 },
+	{ 221, "mach_zone_force_gc", HOST, 0, 0 },
+	{ 222, "host_create_mach_voucher", HOST, 0, 1 },
+	{ 223, "host_register_mach_voucher_attr_manager", HOST, 1, 2 },
+	{ 224, "host_register_well_known_mach_voucher_attr_manager", HOST, 1, 3 },
+	{ 225, "host_set_atm_diagnostic_flag", HOST, 0, 1 },
+	{ 226, "host_get_atm_diagnostic_flag", HOST, 0, 0 },
+	{ 227, "mach_memory_info", HOST, 0, 0 },
+	{ 228, "host_set_multiuser_config_flags", HOST, 0, 1 },
+	{ 229, "host_get_multiuser_config_flags", HOST, 0, 0 },
+	{ 230, "host_check_multiuser_mode", HOST, 0, 0 },
+	{ 400, "host_get_boot_info", HOST, 0, 0 },
+	{ 401, "host_reboot", HOST, 0, 1 },
+	{ 402, "host_priv_statistics", HOST, 0, 2 },
+	{ 403, "host_default_memory_manager", HOST, 1, 1 },
+	{ 404, "vm_wire", HOST, 1, 5 },
+	{ 405, "thread_wire", HOST, 1, 1 },
+	{ 406, "vm_allocate_cpm", HOST, 1, 5 },
+	{ 407, "host_processors", HOST, 0, 0 },
+	{ 408, "host_get_clock_control", HOST, 0, 1 },
+	{ 409, "kmod_create", HOST, 0, 2 },
+	{ 410, "kmod_destroy", HOST, 0, 1 },
+	{ 411, "kmod_control", HOST, 1, 3 },
+	{ 412, "host_get_special_port", HOST, 0, 2 },
+	{ 413, "host_set_special_port", HOST, 1, 1 },
+	{ 418, "mach_vm_wire", HOST, 1, 5 },
+	{ 419, "host_processor_sets", HOST, 0, 0 },
+	{ 420, "host_processor_set_priv", HOST, 1, 0 },
+	{ 423, "host_set_UNDServer", HOST, 1, 0 },
+	{ 424, "host_get_UNDServer", HOST, 0, 0 },
+	{ 425, "kext_request", HOST, 1, 2 },
 	{ 1000, "clock_get_time", CLOCK, 0, 0 },
 	{ 1001, "clock_get_attributes", CLOCK, 0, 2 },
+	{ 1002, "clock_alarm", CLOCK, 1, 3 },
+	{ 1200, "clock_set_time", CLOCK_CONTROL, 0, 2 },
+	{ 1201, "clock_set_attributes", CLOCK_CONTROL, 0, 2 },
+	{ 3000, "processor_start", PROCESSOR, 0, 0 },
+	{ 3001, "processor_exit", PROCESSOR, 0, 0 },
+	{ 3002, "processor_info", PROCESSOR, 0, 2 },
+	{ 3003, "processor_control", PROCESSOR, 0, 1 },
+	{ 3004, "processor_assign", PROCESSOR, 1, 1 },
+	{ 3005, "processor_get_assignment", PROCESSOR, 0, 0 },
+	{ 4000, "processor_set_statistics", SET_NAME, 0, 2 },
+	{ 4001, "processor_set_destroy", SET, 0, 0 },
+	{ 4002, "processor_set_max_priority", SET, 0, 2 },
+	{ 4003, "processor_set_policy_enable", SET, 0, 1 },
+	{ 4004, "processor_set_policy_disable", SET, 0, 2 },
+	{ 4005, "processor_set_tasks", SET, 0, 0 },
+	{ 4006, "processor_set_threads", SET, 0, 0 },
+	{ 4007, "processor_set_policy_control", SET, 0, 3 },
+	{ 4008, "processor_set_stack_usage", SET, 0, 0 },
+	{ 4009, "processor_set_info", SET_NAME, 0, 2 },
+	{ 4010, "processor_set_tasks_with_flavor", SET, 0, 1 },
 	{ 3200, "mach_port_names", TASK, 0, 0 },
 	{ 3201, "mach_port_type", TASK, 0, 1 },
 	{ 3202, "mach_port_rename", TASK, 0, 2 },
@@ -101,10 +162,43 @@ static const struct shape shapes[] = {
 	{ 3419, "semaphore_destroy", TASK, 1, 0 },
 };
 
-static name_t port_of(enum target target)
+/* One of the ports that a routine of the host gives */
+static name_t host_gives(int32_t id, uint32_t words)
 {
 	struct rpc rpc;
 
+	rpc_begin(&rpc, host_self(), id);
+	for (uint32_t i = 0; i < words; i++)
+		rpc_word(&rpc, 0);
+	REQUIRE_RET(rpc_call(&rpc), 0);
+	return rpc_right(&rpc, 0, MOVE_SEND);
+}
+
+static name_t first_processor(void)
+{
+	struct rpc rpc;
+	uint32_t count;
+	const name_t *names;
+
+	rpc_begin(&rpc, host_self(), 407);
+	REQUIRE_RET(rpc_call(&rpc), 0);
+	names = rpc_out_of_line(&rpc, 0, &count);
+	REQUIRE(count > 0);
+	return names[0];
+}
+
+static name_t processor_set(void)
+{
+	struct rpc rpc;
+
+	rpc_begin(&rpc, host_self(), 420);
+	rpc_port(&rpc, host_gives(213, 0), MOVE_SEND);
+	REQUIRE_RET(rpc_call(&rpc), 0);
+	return rpc_right(&rpc, 0, MOVE_SEND);
+}
+
+static name_t port_of(enum target target)
+{
 	switch (target) {
 	case TASK:
 		return self();
@@ -113,8 +207,15 @@ static name_t port_of(enum target target)
 	case HOST:
 		return host_self();
 	case CLOCK:
-		REQUIRE_RET(RPC(&rpc, host_self(), 206, 0), 0);
-		return rpc_right(&rpc, 0, MOVE_SEND);
+		return host_gives(206, 1);
+	case CLOCK_CONTROL:
+		return host_gives(408, 1);
+	case PROCESSOR:
+		return first_processor();
+	case SET:
+		return processor_set();
+	case SET_NAME:
+		return host_gives(213, 0);
 	}
 	return MACH_PORT_NULL;
 }
@@ -125,6 +226,8 @@ enum kind { RIGHT, MEMORY, ARRAY };
 static enum kind kind_of(const struct shape *shape)
 {
 	switch (shape->id) {
+	case 411:
+	case 425:
 	case 3231:
 	case 4806:
 		return MEMORY;
@@ -234,7 +337,9 @@ TEST(object_is_of_another_kind)
 	mach_open();
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
 		for (enum target target = TASK; target <= LAST_TARGET; target++) {
-			if (target == shapes[i].target)
+			/* The set can be asked by its own port as well as by its name. */
+			if (target == shapes[i].target ||
+			    (target == SET && shapes[i].target == SET_NAME))
 				continue;
 			begin(&rpc, &shapes[i], port_of(target));
 			CHECK_REFUSED(&rpc, KERN_INVALID_ARGUMENT);

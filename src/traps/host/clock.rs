@@ -2,7 +2,7 @@
 
 //! The clocks of the machine (ABI mig §3.5; XNU osfmk/kern/clock_oldops.c).
 
-use super::MACHINE;
+use super::HOST;
 use crate::{
     core::{
         KernError,
@@ -32,8 +32,12 @@ use mach_macros::{
 };
 
 /// The routines of this file.
-pub(super) const ROUTINES: &[RoutineDescriptor] =
-    routines![host_get_clock_service, clock_get_time, clock_get_attributes,];
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![
+    host_get_clock_service,
+    host_get_clock_control,
+    clock_get_time,
+    clock_get_attributes,
+];
 
 /// Numbers of clocks.
 mod which {
@@ -41,11 +45,11 @@ mod which {
     pub(super) const CALENDAR: i32 = 1;
 }
 
-const NSEC_PER_SEC: u64 = 1_000_000_000;
+pub(super) const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// A clock.
 #[derive(Clone, Copy)]
-enum Clock {
+pub(super) enum Clock {
     /// Time since the machine was started, sleep included.
     System,
     /// The time of day.
@@ -72,10 +76,24 @@ impl Clock {
     }
 }
 
+/// What the control port of a clock stands for: a clock that cannot be set.
+pub(super) struct ClockControl;
+
+impl KernelObject for ClockControl {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn kind(&self) -> u32 {
+        kind::CLOCK_CONTROL
+    }
+}
+
 /// The ports of all clocks.
 pub(super) struct Clocks {
     system: Arc<KernelPort>,
     calendar: Arc<KernelPort>,
+    controls: [Arc<KernelPort>; 2],
 }
 
 impl Clocks {
@@ -84,22 +102,49 @@ impl Clocks {
         Ok(Self {
             system: port(Clock::System)?,
             calendar: port(Clock::Calendar)?,
+            controls: [
+                KernelPort::permanent(Arc::new(ClockControl, GFP_KERNEL)?)?,
+                KernelPort::permanent(Arc::new(ClockControl, GFP_KERNEL)?)?,
+            ],
         })
     }
 
     pub(super) fn end(&self) {
         self.system.end();
         self.calendar.end();
+        for port in &self.controls {
+            port.end();
+        }
     }
 }
 
 /// Gives out the port of a clock.
 #[routine(206)]
 fn host_get_clock_service(call: &Call<'_>, _host: &HostPort, clock: i32) -> KernResult<SendRight> {
-    let machine = MACHINE.of_task(call.task()).ok_or(KernError::FAILURE)?;
+    let clocks = &HOST
+        .of_task(call.task())
+        .ok_or(KernError::FAILURE)?
+        .machine
+        .clocks;
     match clock {
-        which::SYSTEM => Ok(machine.clocks.system.send_right()),
-        which::CALENDAR => Ok(machine.clocks.calendar.send_right()),
+        which::SYSTEM => Ok(clocks.system.send_right()),
+        which::CALENDAR => Ok(clocks.calendar.send_right()),
+        _ => Err(KernError::INVALID_ARGUMENT),
+    }
+}
+
+/// Gives out the port by which a clock could be set.
+#[routine(408)]
+fn host_get_clock_control(call: &Call<'_>, _host: &HostPort, clock: i32) -> KernResult<SendRight> {
+    let clocks = &HOST
+        .of_task(call.task())
+        .ok_or(KernError::FAILURE)?
+        .machine
+        .clocks;
+    let [system, calendar] = &clocks.controls;
+    match clock {
+        which::SYSTEM => Ok(system.send_right()),
+        which::CALENDAR => Ok(calendar.send_right()),
         _ => Err(KernError::INVALID_ARGUMENT),
     }
 }

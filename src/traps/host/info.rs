@@ -14,6 +14,7 @@ use crate::{
         RoutineDescriptor,
         RoutineResult,
         Text,
+        VmSize,
         Words, //
     },
 };
@@ -156,8 +157,8 @@ fn host_kernel_version(_call: &Call<'_>, _host: &HostPort) -> KernResult<Text<51
 
 /// Tells the number of bytes in a page.
 #[routine(202)]
-fn host_page_size(_call: &Call<'_>, _host: &HostPort) -> KernResult<u32> {
-    Ok(machine::PAGE_BYTES)
+fn host_page_size(call: &Call<'_>, _host: &HostPort) -> KernResult<VmSize> {
+    Ok(VmSize::for_caller(call, machine::PAGE_BYTES))
 }
 
 const _: () = assert!(BASIC_WORDS == 12 && PRIORITY_WORDS == 8);

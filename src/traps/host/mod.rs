@@ -1,26 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the machine answers by its ports: the host, and the clocks (ABI mig §3.5).
+//! What the machine answers by its ports: the host, its clocks and its processors (ABI mig §3.5).
 //!
 //! | file | what |
 //! |---|---|
 //! | `info` | facts about the machine |
 //! | `statistics` | load, memory and processor time |
-//! | `clock` | the clocks |
+//! | `clock`, `alarm` | the clocks; being told of times |
+//! | `ports` | the host's special ports |
+//! | `processors` | processors and their set |
+//! | `voucher` | vouchers |
+//! | `refused` | what there is not |
 //!
-//! Locks: none.
+//! Locks: those of `alarm` and `ports`; none of the two is taken with the other held.
 
+mod alarm;
 mod clock;
 mod info;
+mod ports;
+mod processors;
+mod refused;
 mod statistics;
+mod voucher;
 
-use self::clock::Clocks;
+use self::{
+    alarm::Pending,
+    clock::Clocks,
+    ports::{
+        HostPorts,
+        MasterDevice, //
+    },
+    processors::ProcessorPorts, //
+};
 use super::ipc::{
+    KernelPort,
     RoutineDescriptor,
     RoutineSet, //
 };
 use crate::core::{
     Birth,
+    ObjectCounter,
     StateKey,
     Subsystem,
     TaskState,
@@ -32,23 +51,49 @@ use kernel::{
     sync::Arc, //
 };
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 3] =
-    [info::ROUTINES, statistics::ROUTINES, clock::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 8] = [
+    info::ROUTINES,
+    statistics::ROUTINES,
+    clock::ROUTINES,
+    alarm::ROUTINES,
+    ports::ROUTINES,
+    processors::ROUTINES,
+    voucher::ROUTINES,
+    refused::ROUTINES,
+];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("host", &ROUTINE_LISTS);
 
-/// The machine as each task sees it.
-static MACHINE: StateKey<Machine> = StateKey::new();
+/// The host as each task sees it.
+static HOST: StateKey<TaskHost> = StateKey::new();
 
 /// What all tasks share.
 struct Machine {
     clocks: Clocks,
+    processors: ProcessorPorts,
+    master_device: Arc<KernelPort>,
+    ports: Arc<HostPorts>,
 }
 
-impl TaskState for Machine {
+/// What a task has of the host.
+#[pin_data]
+struct TaskHost {
+    machine: Arc<Machine>,
+    ports: Arc<HostPorts>,
+    #[pin]
+    pending: Pending,
+}
+
+impl TaskState for TaskHost {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn task_ended(&self) {
+        self.pending.clear();
+        // Among them may be what this very task has received from: its rights have died before.
+        self.ports.forget_dead();
     }
 }
 
@@ -60,9 +105,14 @@ pub(crate) struct HostSubsystem {
 impl HostSubsystem {
     /// Makes the machine's objects. Fails with `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
-        let clocks = Clocks::new()?;
+        let machine = Machine {
+            clocks: Clocks::new()?,
+            processors: ProcessorPorts::new()?,
+            master_device: KernelPort::permanent(Arc::new(MasterDevice, GFP_KERNEL)?)?,
+            ports: HostPorts::of_machine()?,
+        };
         Ok(Self {
-            machine: Arc::new(Machine { clocks }, GFP_KERNEL)?,
+            machine: Arc::new(machine, GFP_KERNEL)?,
         })
     }
 }
@@ -76,15 +126,35 @@ impl Subsystem for HostSubsystem {
         &[]
     }
 
-    fn bind(&self, position: usize) {
-        MACHINE.bind(position);
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        static OBJECTS: [&ObjectCounter; 1] = [&alarm::ALARMS];
+        &OBJECTS
     }
 
-    fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
-        Ok(Some(self.machine.clone()))
+    fn bind(&self, position: usize) {
+        HOST.bind(position);
+    }
+
+    fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        let parent = birth.parent.and_then(|parent| HOST.of_task(parent));
+        let inherited = parent.map(|parent| &parent.ports);
+        let ports = HostPorts::of_current(&self.machine.ports, inherited)?;
+        let machine = self.machine.clone();
+        let host: Arc<TaskHost> = Arc::pin_init(
+            pin_init!(TaskHost {
+                machine,
+                ports,
+                pending <- Pending::new(),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Some(host))
     }
 
     fn shutdown(&self) {
+        self.machine.ports.clear();
+        self.machine.master_device.end();
+        self.machine.processors.end();
         self.machine.clocks.end();
     }
 }

@@ -33,7 +33,11 @@ use zerocopy_derive::{
 };
 
 /// The routines of this file.
-pub(super) const ROUTINES: &[RoutineDescriptor] = routines![host_statistics, host_statistics64];
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![
+    host_statistics,
+    host_statistics64,
+    host_priv_statistics, //
+];
 
 /// Words that `host_statistics` may answer with.
 const MAX: usize = 68;
@@ -48,9 +52,9 @@ mod flavor {
 /// `host_load_info`: thousandths.
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]
-struct LoadInfo {
-    averages: [u32; 3],
-    factors: [u32; 3],
+pub(super) struct LoadInfo {
+    pub(super) averages: [u32; 3],
+    pub(super) factors: [u32; 3],
 }
 
 /// `host_cpu_load_info`: hundredths of seconds.
@@ -105,7 +109,8 @@ fn free_pages() -> u32 {
     pages(machine::memory().free / u64::from(machine::PAGE_BYTES))
 }
 
-fn load() -> LoadInfo {
+/// The load of the machine.
+pub(super) fn load() -> LoadInfo {
     let averages = machine::load_averages();
     let cpus = machine::processors().online;
     LoadInfo {
@@ -185,6 +190,17 @@ fn statistics(flavor: i32, room: u32) -> RoutineResult<Words<MAX>> {
 /// `KERN_NOT_SUPPORTED` for other kinds.
 #[routine(216)]
 fn host_statistics(
+    _call: &Call<'_>,
+    _host: &HostPort,
+    flavor: i32,
+    room: u32,
+) -> RoutineResult<Words<MAX>> {
+    statistics(flavor, room)
+}
+
+/// As [`host_statistics`].
+#[routine(402)]
+fn host_priv_statistics(
     _call: &Call<'_>,
     _host: &HostPort,
     flavor: i32,

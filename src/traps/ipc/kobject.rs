@@ -79,11 +79,16 @@ pub(crate) mod kind {
     pub(crate) const THREAD: u32 = 1;
     pub(crate) const TASK: u32 = 2;
     pub(crate) const HOST: u32 = 3;
+    pub(crate) const PROCESSOR: u32 = 5;
     pub(crate) const PROCESSOR_SET: u32 = 6;
+    pub(crate) const PROCESSOR_SET_NAME: u32 = 7;
     pub(crate) const TIMER: u32 = 8;
+    pub(crate) const MASTER_DEVICE: u32 = 19;
     pub(crate) const TASK_NAME: u32 = 20;
     pub(crate) const SEMAPHORE: u32 = 23;
     pub(crate) const CLOCK: u32 = 25;
+    pub(crate) const CLOCK_CONTROL: u32 = 26;
+    pub(crate) const NAMED_ENTRY: u32 = 28;
     pub(crate) const FILEPORT: u32 = 34;
     pub(crate) const TASK_RESUME: u32 = 36;
     pub(crate) const UNKNOWN: u32 = 39;

@@ -116,7 +116,8 @@ pub(crate) use self::{
         Results,
         RoutineReturn,
         SendRights,
-        Text, //
+        Text,
+        VmSize, //
     },
     request::{
         AnyRight,
@@ -131,6 +132,7 @@ pub(crate) use self::{
     right::SendRight,
     routine::{
         assert_unique_routines,
+        refused_routines,
         Call,
         Refusal,
         RoutineDescriptor,

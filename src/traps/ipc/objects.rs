@@ -22,6 +22,7 @@ use super::{
         Attachment,
         Port, //
     },
+    request::AnyRight,
     right::{
         ReceiveRight,
         SendRight, //
@@ -37,6 +38,7 @@ use crate::{
             MsgBits,
             HEADER_SIZE, //
         },
+        notify::NdrRecord,
         PortName, //
     },
     core::{
@@ -49,9 +51,14 @@ use crate::{
         Node, //
     },
 };
+use core::mem::size_of;
 use kernel::{
     prelude::*,
     sync::Arc, //
+};
+use zerocopy::{
+    Immutable,
+    IntoBytes, //
 };
 
 fn space<'a>(context: &Context<'a>) -> KernResult<&'a Space> {
@@ -124,10 +131,16 @@ impl UserPort {
         SendRight::make(self.0.port())
     }
 
-    /// Gives the port to the caller, as what `object` is known by. The object is let go when the
+    /// Gives the port to the caller, as what `object`, of a kind of [`super::kobject::kind`], is
+    /// known by. The object is let go when the
     /// port dies, which it does at once on failure: `KERN_RESOURCE_SHORTAGE`, `KERN_NO_SPACE`.
-    pub(crate) fn give(self, context: &Context<'_>, object: Attachment) -> KernResult<PortName> {
-        self.0.port().attach(object);
+    pub(crate) fn give(
+        self,
+        context: &Context<'_>,
+        kind: u32,
+        object: Attachment,
+    ) -> KernResult<PortName> {
+        self.0.port().attach(kind, object);
         space(context)?.insert_receive(self.0)
     }
 }
@@ -174,6 +187,31 @@ impl PreparedMessage {
             },
         );
         Ok(Self(message))
+    }
+
+    /// Makes a message with message id `id` and a body of an NDR record and `body`. The memory is
+    /// charged to the caller. Fails with `ENOMEM`.
+    pub(crate) fn with_body<T: IntoBytes + Immutable>(id: i32, body: &T) -> Result<Self> {
+        let start = HEADER_SIZE.saturating_add(size_of::<NdrRecord>());
+        // CAST: bodies have a few words.
+        let mut message = Self::new(start.saturating_add(size_of::<T>()) as u32)?.0;
+        if let Some(mut header) = message.header() {
+            header.id = id;
+            message.set_header(&header);
+        }
+        message.id = id;
+        message.write_at(HEADER_SIZE, &NdrRecord::NATIVE);
+        message.write_at(start, body);
+        Ok(Self(message))
+    }
+
+    /// As [`send`](Self::send), with a send or send-once right, which is used up.
+    pub(crate) fn send_with(self, to: AnyRight) {
+        let to = HeaderRight {
+            right: to.right,
+            received_as: Some(to.received_as),
+        };
+        notify::send_message(to, self.0);
     }
 
     /// Sends the message to the port of `to`, whatever its queue limit; to a dead port it is

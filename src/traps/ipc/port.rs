@@ -11,7 +11,10 @@
 //! that exists keeps its count from reaching zero; the one that reaches zero takes the lock.
 
 use super::{
-    kobject::KernelObject,
+    kobject::{
+        kind,
+        KernelObject, //
+    },
     message::Message,
     notify,
     requests::Requests,
@@ -124,7 +127,7 @@ pub(super) struct PortState {
     pub(super) port_destroyed: Option<SendOnceRight>,
     pub(super) requests: Requests,
     /// What the kernel keeps with a port that a task receives from.
-    pub(super) attachment: Option<Attachment>,
+    pub(super) attachment: Option<Attached>,
 }
 
 /// How a port is guarded.
@@ -137,6 +140,12 @@ pub(super) enum Guard {
 /// An object of the kernel that a receive right in user space stands for. It is let go when the
 /// port dies.
 pub(crate) type Attachment = Arc<dyn Any + Send + Sync>;
+
+/// An attachment and its kind.
+pub(super) struct Attached {
+    kind: u32,
+    object: Attachment,
+}
 
 impl Port {
     fn new(receiver: Receiver, live: Option<Live>, upkeep: Upkeep) -> Result<Arc<Self>> {
@@ -224,15 +233,32 @@ impl Port {
         }
     }
 
-    /// Attaches an object to a port that has none.
-    pub(super) fn attach(&self, attachment: Attachment) {
-        let previous = self.state.lock().attachment.replace(attachment);
+    /// Attaches an object, of a kind of [`super::kobject::kind`], to a port that has none.
+    pub(super) fn attach(&self, kind: u32, object: Attachment) {
+        let previous = self
+            .state
+            .lock()
+            .attachment
+            .replace(Attached { kind, object });
         drop(previous);
     }
 
     /// The object attached.
     pub(super) fn attachment(&self) -> Option<Attachment> {
-        self.state.lock().attachment.clone()
+        let state = self.state.lock();
+        Some(state.attachment.as_ref()?.object.clone())
+    }
+
+    /// The kind of object that the port stands for, whoever receives from it.
+    pub(super) fn kind(&self) -> u32 {
+        if let Some(object) = self.kernel_object() {
+            return object.kind();
+        }
+        let state = self.state.lock();
+        state
+            .attachment
+            .as_ref()
+            .map_or(kind::NONE, |attached| attached.kind)
     }
 
     /// Whether the port stands for an object of the kernel, whoever receives from it. The receive

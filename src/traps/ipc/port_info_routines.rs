@@ -157,9 +157,7 @@ fn port_of(space: &Space, name: PortName) -> KernResult<Arc<Port>> {
 
 /// The number of the kind of object that `name` is a port of.
 fn kind_of(space: &Space, name: PortName) -> KernResult<u32> {
-    Ok(port_of(space, name)?
-        .kernel_object()
-        .map_or(super::kobject::kind::NONE, |object| object.kind()))
+    Ok(port_of(space, name)?.kind())
 }
 
 /// Tells of what kind of kernel object a name is a port. The address is not told: 0.

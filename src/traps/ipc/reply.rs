@@ -21,6 +21,7 @@ use super::{
         SendRight, //
     },
     routine::{
+        Call,
         Refusal,
         RoutineResult, //
     },
@@ -223,6 +224,31 @@ impl<const MAX: usize> Results for Bytes<MAX> {
         reply.put_inline(&(self.0.len() as u32))?;
         reply.put_inline(self.0.as_slice())?;
         reply.pad(self.0.len())
+    }
+}
+
+/// A `vm_size_t`, which is as wide as an address of the caller.
+pub(crate) struct VmSize {
+    value: u32,
+    is_wide: bool,
+}
+
+impl VmSize {
+    /// `value` for the task that makes `call`.
+    pub(crate) fn for_caller(call: &Call<'_>, value: u32) -> Self {
+        Self {
+            value,
+            is_wide: !call.task().is_32bit(),
+        }
+    }
+}
+
+impl Results for VmSize {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        match self.is_wide {
+            true => reply.put_inline(&u64::from(self.value)),
+            false => reply.put_inline(&self.value),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! Rights that are not taken out are dropped with the message.
 
 use super::{
+    kobject::KernelPort,
     message::{
         Item,
         Message, //
@@ -175,6 +176,27 @@ pub(crate) struct AnyRight {
     pub(crate) right: Right,
     /// The kind of right that was sent; `right` may be null or dead instead.
     pub(crate) received_as: Disposition,
+}
+
+impl AnyRight {
+    /// A send or send-once right to a living port; `KERN_INVALID_CAPABILITY` for anything else.
+    pub(crate) fn for_sending(self) -> KernResult<Self> {
+        match &self.right {
+            Right::Send(right) if right.port().is_alive() => Ok(self),
+            Right::SendOnce(right) if right.port().is_some_and(|port| port.is_alive()) => Ok(self),
+            _ => Err(KernError::INVALID_CAPABILITY),
+        }
+    }
+
+    /// Whether this is a send right to `port`.
+    pub(crate) fn is_for(&self, port: &KernelPort) -> bool {
+        matches!(&self.right, Right::Send(right) if port.is(right.port()))
+    }
+
+    /// Whether the right is still good for sending.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.right.port().is_some_and(|port| port.is_alive())
+    }
 }
 
 impl Param for AnyRight {

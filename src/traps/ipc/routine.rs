@@ -17,7 +17,9 @@ use super::{
     },
     reply::Reply,
     request::Request,
-    Port, //
+    right::SendRight,
+    Port,
+    SPACE, //
 };
 use crate::{
     abi::kern,
@@ -111,6 +113,12 @@ impl<'a> Call<'a> {
     /// The port that the request came to.
     pub(crate) fn port(&self) -> &'a Arc<Port> {
         self.port
+    }
+
+    /// A right to the host's port.
+    pub(crate) fn host_port(&self) -> Option<SendRight> {
+        let space = SPACE.of_task(self.task())?;
+        Some(space.special.object.host_port())
     }
 
     /// The object that is asked. `KERN_INVALID_ARGUMENT` if it is of another kind.
@@ -279,3 +287,26 @@ impl Report for RoutineTable {
         }
     }
 }
+
+/// Routines of which only the name and the parameters are built: `id name(object, parameters…) =>
+/// error;`. Makes the list `ROUTINES` of a file.
+macro_rules! refused_routines {
+    ($($id:literal $name:ident($target:ty $(, $parameter:ty)*) => $error:ident;)*) => {
+        /// The routines of this file.
+        pub(super) const ROUTINES: &[$crate::traps::ipc::RoutineDescriptor] =
+            ::mach_macros::routines![$($name),*];
+
+        $(
+            #[allow(non_snake_case)]
+            #[::mach_macros::routine($id)]
+            fn $name(
+                _call: &$crate::traps::ipc::Call<'_>,
+                _target: &$target
+                $(, _: $parameter)*
+            ) -> $crate::core::KernResult {
+                Err($crate::core::KernError::$error)
+            }
+        )*
+    };
+}
+pub(crate) use refused_routines;

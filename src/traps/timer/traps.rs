@@ -25,6 +25,7 @@ use crate::{
     },
     traps::ipc::{
         self,
+        kind,
         Attachment,
         UserPort, //
     },
@@ -59,7 +60,7 @@ fn create(context: &Context<'_>) -> KernResult<PortName> {
     let no_memory = |_| KernError::RESOURCE_SHORTAGE;
     let port = UserPort::new().map_err(no_memory)?;
     let timer = Timer::new(port.send_right()).map_err(no_memory)?;
-    port.give(context, timer)
+    port.give(context, kind::TIMER, timer)
 }
 
 /// Makes a timer and gives the receive right of its port. Null when that fails.
