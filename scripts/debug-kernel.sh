@@ -2,34 +2,47 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # variables for the scripts that include this
 #
-# The debug kernel: the source of the stock kernel, built by clang with what
-# finds faults (scripts/debug.config). Built once for each source version,
-# configuration and set of tools, and kept in the cache:
-#   debug-<version>-<key>/  tree/    ready for modules, without its objects
-#                           bzImage  System.map
+# The debug kernels: the source of the stock kernel, built by clang with what
+# finds faults. There are two kinds, as KASAN and KCSAN exclude each other:
+#   debug   scripts/debug.config
+#   kcsan   the same, as changed by scripts/kcsan.config
+# Each is built once for each source version, configuration and set of tools, and
+# kept in the cache:
+#   <kind>-<version>-<key>/  tree/    ready for modules, without its objects
+#                            bzImage  System.map
 
-# MiB needed while it is built.
+# MiB needed while one is built.
 DEBUG_SPACE=5000
 
-# debug_dir: where the debug kernel for the chosen tree is or will be.
+# debug_options KIND: its configuration, without comments.
+debug_options() {
+	case $1 in
+	debug)
+		grep '^CONFIG' scripts/debug.config ;;
+	kcsan)
+		grep '^CONFIG' scripts/debug.config |
+			grep -vxFf <(sed -n 's/^-//p' scripts/kcsan.config)
+		grep '^CONFIG' scripts/kcsan.config ;;
+	esac
+}
+
+# debug_dir KIND: where the kernel for the chosen tree is or will be.
 debug_dir() {
 	local key version=${KTREE%/tree}
 	version=${version##*/kernel-}
 	version=${version%-"$FLAVOUR-$TOOLS_KEY"}
-	key=$({ echo "$TOOLS_KEY"; grep '^CONFIG' scripts/debug.config; } |
-		sha256sum | cut -c1-10)
-	echo "$CACHE/debug-$version-$key"
+	key=$({ echo "$TOOLS_KEY"; debug_options "$1"; } | sha256sum | cut -c1-10)
+	echo "$CACHE/$1-$version-$key"
 }
 
-# find_debug_kernel: sets DEBUG_DIR, if there is one for the chosen tree.
+# find_debug_kernel KIND: prints where it is, if there is one for the chosen tree.
 find_debug_kernel() {
-	DEBUG_DIR=
 	[ -z "${KDIR:-}" ] || return 1
 	local dir
-	dir=$(debug_dir)
+	dir=$(debug_dir "$1")
 	[ -e "$dir/.ready" ] || return 1
 	touch "$dir/.ready"
-	DEBUG_DIR=$dir
+	echo "$dir"
 }
 
 # unpack_debug TAR DIRECTORY: the source without what no PC without a bus needs.
@@ -49,20 +62,20 @@ unpack_debug() {
 		tar xJ -C "$2" --strip-components=1 --anchored --wildcards "${exclude[@]}"
 }
 
-# build_debug DIRECTORY: runs in the tools; see scripts/build-debug.sh.
+# build_debug KIND DIRECTORY: runs in the tools; see scripts/build-debug.sh.
 build_debug() {
-	in_tools bash -s "$1" "${JOBS:-$(nproc)}" < scripts/build-debug.sh
+	in_tools bash -s "$1" "$2" "${JOBS:-$(nproc)}" < scripts/build-debug.sh
 }
 
-# make_debug_kernel: download, unpack, build. Sets DEBUG_DIR.
+# make_debug_kernel KIND: download, unpack, build.
 make_debug_kernel() {
-	local dir version debs=$CACHE/.tmp.debs
+	local dir version kind=$1 debs=$CACHE/.tmp.debs
 	[ -z "${KDIR:-}" ] || die "with KDIR= there is no source to build the debug" \
 		"kernel from. Leave KDIR= out; or, if that tree is itself a debug kernel," \
 		"run: make test KDIR=$KDIR"
 	need_space "$CACHE" $DEBUG_SPACE
-	dir=$(debug_dir)
-	version=${dir##*/debug-}
+	dir=$(debug_dir "$kind")
+	version=${dir##*/"$kind"-}
 	version=${version%-*}
 	rm -rf --one-file-system "$dir" "$debs"
 	open_apt "$CACHE/.tmp.apt"
@@ -75,10 +88,9 @@ make_debug_kernel() {
 	step "unpacking it" unpack_debug "$debs"/*.deb "$dir/tree" ||
 		die "unpacking failed; is $CACHE out of space?"
 	rm -rf "$debs" "$APT"
-	grep '^CONFIG' scripts/debug.config > "$dir/config"
-	step "building the debug kernel (12 to 30 minutes, once)" build_debug "$dir" ||
-		die "the debug kernel could not be built; see $CACHE/failed.log."
+	debug_options "$kind" > "$dir/config"
+	step "building the $kind kernel (12 to 30 minutes, once)" build_debug "$kind" "$dir" ||
+		die "the $kind kernel could not be built; see $CACHE/failed.log."
 	touch "$dir/.ready"
-	prune debug
-	DEBUG_DIR=$dir
+	prune "$kind"
 }

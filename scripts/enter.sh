@@ -31,7 +31,7 @@ if [ -z "$MACH_ROOT" ]; then
 	vars[1]=PATH=$PATH:/usr/sbin:/sbin
 fi
 for name in MACH_CACHE MACH_ROOT MACH_KDIR MACH_KREL MACH_KIMAGE MACH_KMODULES \
-	MACH_DEBUG_DIR; do
+	MACH_DEBUG_DIR MACH_KCSAN_DIR; do
 	vars+=("$name=${!name}")
 done
 for name in TERM CI V W JOBS ACCEL SMP MEM APPEND TESTS FLAVOUR SLOWNESS MINUTES \

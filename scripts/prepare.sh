@@ -11,6 +11,7 @@
 #                      vmlinuz   the stock image
 #                      modules/  stock modules that tests compare with
 #   debug-<version>-<key>/  the debug kernel (--debug makes it)
+#   kcsan-<version>-<key>/  the one that looks for data races (--kcsan)
 #
 # Environment: FLAVOUR, KDIR, KIMAGE, TOOLS, MACH_CACHE (see scripts/help.txt).
 
@@ -58,10 +59,12 @@ else
 	fi
 fi
 
-if ! find_debug_kernel && [ "${1-}" = --debug ]; then
-	take_lock
-	find_debug_kernel || make_debug_kernel
-fi
+for kind in debug kcsan; do
+	if [ "${1-}" = --$kind ] && ! find_debug_kernel $kind >/dev/null; then
+		take_lock
+		find_debug_kernel $kind >/dev/null || make_debug_kernel $kind
+	fi
+done
 
 mkdir -p build
 cat > "build/env.$$" <<END
@@ -72,7 +75,8 @@ MACH_KDIR='$KTREE'
 MACH_KREL='$KREL'
 MACH_KIMAGE='$KIMAGE'
 MACH_KMODULES='$KMODULES'
-MACH_DEBUG_DIR='$DEBUG_DIR'
+MACH_DEBUG_DIR='$(find_debug_kernel debug || true)'
+MACH_KCSAN_DIR='$(find_debug_kernel kcsan || true)'
 END
 if cmp -s "build/env.$$" build/env; then
 	rm "build/env.$$"
