@@ -11,7 +11,8 @@ GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-anal
 	host-test host-programs vm-programs demo bench bench-profile fuzz-loader test-long \
 	stress-psynch
 # Those that need the debug kernel, which takes a while to build.
-DEBUG_GOALS := test-debug
+DEBUG_GOALS := test-debug fuzz fuzz-report
+KCSAN_GOALS := test-kcsan
 $(if $(filter debug,$(KERNEL)),DEBUG_GOALS,GOALS) += soak
 
 .DEFAULT_GOAL := all
@@ -25,12 +26,16 @@ else
 # Variables given on the command line, to be handed on to the inner make.
 export MACH_VARS := $(foreach v,$(.VARIABLES),$(if $(filter command%,$(origin $v)),$v))
 
-.PHONY: $(GOALS) $(DEBUG_GOALS) samples prepare prepare-debug bench-prepare update help clean
+.PHONY: $(GOALS) $(DEBUG_GOALS) $(KCSAN_GOALS) samples prepare prepare-debug prepare-kcsan \
+	bench-prepare update help clean
 
 $(GOALS): prepare
 	@scripts/enter.sh make $@
 
 $(DEBUG_GOALS): prepare-debug
+	@scripts/enter.sh make $@
+
+$(KCSAN_GOALS): prepare-kcsan
 	@scripts/enter.sh make $@
 
 bench bench-profile: bench-prepare
@@ -47,6 +52,9 @@ prepare:
 
 prepare-debug:
 	@scripts/prepare.sh --debug
+
+prepare-kcsan:
+	@scripts/prepare.sh --kcsan
 
 update:
 	@scripts/prepare.sh --update

@@ -30,7 +30,8 @@ class Trap:
         self.struct = None
         if self.argument.startswith("struct:"):
             self.struct = self.argument.removeprefix("struct:")
-        version = re.search(r"API version \((\d+)\)", row["returns"])
+        self.returns = row["returns"]
+        version = re.search(r"API version \((\d+)\)", self.returns)
         self.api_version = int(version.group(1)) if version else None
 
     @property

@@ -22,7 +22,7 @@ KBUILD := $(MAKE) --no-print-directory -C $(KDIR) M=$(TOP) -j$(JOBS) $(LLVM) \
 
 INITRAMFS_EXTRA :=
 
-.PHONY: $(GOALS) $(DEBUG_GOALS) FORCE
+.PHONY: $(GOALS) $(DEBUG_GOALS) $(KCSAN_GOALS) FORCE
 FORCE:
 .DELETE_ON_ERROR:
 
@@ -92,7 +92,7 @@ $(B)/vm/lib/%.o: tests/vm/lib/%.c scripts/build.mk | $(VM_HEADERS)
 $(B)/vm/test_%: tests/vm/test_%.c $(VM_LIB) scripts/build.mk | $(VM_HEADERS)
 	@mkdir -p $(@D)
 	@echo "  CC [VM] $@"
-	$(Q)gcc $(VM_CFLAGS) -o $@ $< $(VM_LIB)
+	$(Q)gcc $(VM_CFLAGS) -o $@ $< $(filter %.o,$^)
 
 $(B)/vm/runner: tests/vm/runner.c scripts/build.mk
 	@mkdir -p $(@D)

@@ -20,6 +20,37 @@ DEBUG_VM := MACH_VM=debug MACH_KO=$(D)/mach.ko MACH_KMODULES= \
 test-debug: $(D)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
 	@$(DEBUG_VM) scripts/run-tests.py --vm $(VM_TESTS)
 
+# --- make fuzz -------------------------------------------------------------------
+# The traps, guided by coverage: scripts/run-fuzz.py, tests/fuzz/traps.
+
+fuzz: $(D)/mach.ko $(B)/vm/runner $(B)/vm/fuzz demo
+	@$(DEBUG_VM) MINUTES=$(FUZZ_MINUTES) SEED=$(SEED) scripts/run-fuzz.py fuzz
+	@$(if $(KEEP),scripts/run-fuzz.py keep)
+
+fuzz-report: $(D)/module/mach.ko
+	@scripts/run-fuzz.py report
+
+# --- make test-kcsan ---------------------------------------------------------------
+# The programs in which tasks and threads get in each other's way, in the kernel that
+# looks for data races.
+
+K := $(B)/kcsan
+
+$(K)/module/mach.ko: FORCE
+	$(Q)$(MAKE) --no-print-directory -C $(MACH_KCSAN_DIR)/tree M=$(TOP) \
+		MO=$(TOP)/$(K)/module -j$(JOBS) LLVM=1 $(if $(V),V=$(V)) \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+
+$(K)/mach.ko: $(K)/module/mach.ko
+	$(Q)strip --strip-debug -o $@ $<
+
+RACES := ipc_race stress semaphore_stress psynch_stress fork life exit port_sets
+
+test-kcsan: $(K)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
+	@MACH_VM=debug MACH_KO=$(K)/mach.ko MACH_KMODULES= \
+		MACH_KIMAGE=$(MACH_KCSAN_DIR)/bzImage TESTS="$(or $(TESTS),$(RACES))" \
+		scripts/run-tests.py --vm $(VM_TESTS)
+
 # --- make soak -------------------------------------------------------------------
 # Cases of all test programs at random, in tens of processes; KERNEL=debug takes the
 # debug kernel.

@@ -31,3 +31,38 @@ $(FUZZ)/loader: $(FUZZ)/libloader_target.rlib tests/fuzz/loader.rs
 
 fuzz-loader: $(FUZZ)/loader
 	$(Q)$< $(RUNS) $(FUZZ_CORPUS) $(if $(KEEP),$(FUZZ_CORPUS))
+
+# --- make fuzz -----------------------------------------------------------------------
+# The traps, in the debug kernel, guided by KCOV: scripts/run-fuzz.py.
+
+TRAPS_FUZZ := $(patsubst tests/fuzz/traps/%.c,$(FUZZ)/traps/%.o, \
+	$(filter-out %/fuzz.c,$(wildcard tests/fuzz/traps/*.c)))
+FUZZ_CFLAGS := $(VM_CFLAGS) -I$(FUZZ)/traps
+
+$(FUZZ)/traps/trap_forms.h: scripts/gen-trap-forms $(ABI_READER)
+	@mkdir -p $(@D)
+	@echo "  GEN $@"
+	$(Q)scripts/gen-trap-forms > $@
+
+$(FUZZ)/traps/%.o: tests/fuzz/traps/%.c tests/fuzz/fuzz.mk $(FUZZ)/traps/trap_forms.h | $(VM_HEADERS)
+	@mkdir -p $(@D)
+	@echo "  CC [VM] $@"
+	$(Q)gcc $(FUZZ_CFLAGS) -c -o $@ $<
+
+$(B)/vm/fuzz: $(FUZZ)/traps/fuzz.o $(TRAPS_FUZZ)
+	@mkdir -p $(@D)
+	@echo "  CC [VM] $@"
+	$(Q)gcc $(FUZZ_CFLAGS) -o $@ $^
+
+-include $(wildcard $(FUZZ)/traps/*.d)
+
+# What it has found is run by `make test`.
+$(B)/vm/test_sequences: $(TRAPS_FUZZ)
+$(B)/vm/test_sequences: VM_CFLAGS += -Itests/fuzz/traps
+
+FUZZ_SEEDS := $(B)/initramfs-extra/fuzz/seeds
+INITRAMFS_EXTRA += $(FUZZ_SEEDS)
+
+$(FUZZ_SEEDS): $(wildcard tests/corpus/traps/*.txt) tests/fuzz/fuzz.mk
+	@mkdir -p $(@D)
+	$(Q)cat $(filter %.txt,$^) /dev/null > $@

@@ -290,7 +290,7 @@ struct relay {
 	int fd;
 	bool eof;
 	size_t used;
-	char line[4096];
+	char line[12000];
 };
 
 static void relay_line(struct relay *relay)
