@@ -42,6 +42,7 @@ use crate::linux::{
         run_in_current,
         TaskWorkItem, //
     },
+    thread::ThreadRef,
 };
 use kernel::{
     fs::{
@@ -253,6 +254,12 @@ impl ProcessObserver for Mach {
         if let Some(thread) = own.as_ref().and_then(|task| task.threads.current()) {
             thread.forked(record);
         }
+    }
+
+    fn thread_created(&self, _parent: &kernel::task::Task, child: &kernel::task::Task) {
+        self.tasks.look_at(&ProcessId::current(), |task| {
+            task.suspension.thread_created(ThreadRef::of(child));
+        });
     }
 
     fn execed(&self) {

@@ -120,6 +120,7 @@ impl Mach {
             &super::task::TASKS,
             &super::thread::THREADS,
             &UNBORN,
+            &super::suspension::STOPS,
             &VCHROOTS,
             &WATCHES,
         ]

@@ -12,7 +12,8 @@
 //! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state, and
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
-//! 3. `Thread::last_child`, `Task::tracer`, `Task::vchroot`, `Task::dyld_info` (spinlocks): leaves.
+//! 3. `Suspension::stops` (mutex): what stops the threads of a task.
+//! 4. `Thread::last_child`, `Task::tracer`, `Task::vchroot`, `Task::dyld_info` (spinlocks): leaves.
 //!
 //! Those of `watch`, which tell of processes, stand there; watchers' come after them.
 //!
@@ -31,6 +32,7 @@ mod registry;
 mod result;
 mod stats;
 mod subsystem;
+mod suspension;
 mod task;
 mod tasks;
 mod thread;

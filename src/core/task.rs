@@ -10,6 +10,7 @@
 
 use super::{
     object::Live,
+    suspension::Suspension,
     Birth,
     Event,
     Mach,
@@ -91,6 +92,8 @@ pub(crate) struct Task {
     tracer: SpinLock<Option<ProcessId>>,
     #[pin]
     vchroot: SpinLock<Option<Arc<Vchroot>>>,
+    #[pin]
+    pub(super) suspension: Suspension,
     work: TaskWork,
     _live: Live,
     /// Dropped last: until here the task runs code of the module.
@@ -132,6 +135,7 @@ impl Task {
                 starts_suspended: Atomic::new(suspended),
                 tracer <- new_spinlock!(tracer, "Task::tracer"),
                 vchroot <- new_spinlock!(vchroot, "Task::vchroot"),
+                suspension <- Suspension::new(),
                 work: TaskWork::new(),
                 _live: Live::new(&TASKS),
                 _module: module,
@@ -295,6 +299,7 @@ impl Task {
             return;
         }
         self.threads.for_each(|thread| thread.end());
+        self.forget_stops();
         for state in self.states.iter().rev().flatten() {
             state.object().task_ended();
         }

@@ -8,6 +8,7 @@
 
 use super::{
     object::Live,
+    suspension::Count,
     tasks::Unborn,
     Event,
     ObjectCounter,
@@ -60,6 +61,8 @@ pub(crate) struct Thread {
     pub(crate) dispatch_queue: Atomic<u64>,
     /// Whether the thread may be cancelled, and whether it is to be.
     pub(crate) cancellation: Atomic<u32>,
+    /// How often the thread is suspended.
+    pub(super) suspensions: Count,
     /// The child that this thread forked last and did not wait for yet.
     #[pin]
     last_child: SpinLock<Option<Arc<Unborn>>>,
@@ -88,6 +91,7 @@ impl Thread {
                 pthread_handle: Atomic::new(0),
                 dispatch_queue: Atomic::new(0),
                 cancellation: Atomic::new(0),
+                suspensions: Count::new(),
                 last_child <- new_spinlock!(None, "Thread::last_child"),
                 work: TaskWork::new(),
                 _live: Live::new(&THREADS),

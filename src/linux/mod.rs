@@ -28,6 +28,7 @@ pub(crate) mod module;
 pub(crate) mod new_image;
 pub(crate) mod page;
 pub(crate) mod page_list;
+pub(crate) mod park;
 pub(crate) mod path;
 pub(crate) mod private_map;
 pub(crate) mod process;

@@ -33,7 +33,8 @@ use kernel::{
 
 use super::{
     module,
-    process, //
+    process,
+    thread::ThreadRef, //
 };
 
 /// What can be queued.
@@ -77,6 +78,8 @@ enum Notify {
     Not,
     /// On its way to user space.
     OnReturn,
+    /// The same, and soon: a sleep that signals can end is over.
+    Interrupted,
 }
 
 impl TaskWork {
@@ -88,6 +91,11 @@ impl TaskWork {
             item: UnsafeCell::new(ptr::null()),
             queued: Atomic::new(false),
         }
+    }
+
+    /// Whether the item is queued. It may be run or queued at any moment.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued.load(Acquire)
     }
 
     /// Queues `item` for `task`, or gives it back: because it is queued already, because the task
@@ -104,6 +112,7 @@ impl TaskWork {
         let mode = match notify {
             Notify::Not => bindings::task_work_notify_mode_TWA_NONE,
             Notify::OnReturn => bindings::task_work_notify_mode_TWA_RESUME,
+            Notify::Interrupted => bindings::task_work_notify_mode_TWA_SIGNAL,
         };
         let work = ptr::from_ref(work);
         let raw = Arc::into_raw(item);
@@ -172,4 +181,19 @@ pub(crate) fn run_in_current<T: TaskWorkItem>(item: Arc<T>) -> Result<(), Arc<T>
         Notify::OnReturn
     };
     TaskWork::add(kernel::current!(), item, notify)
+}
+
+/// Queues `item` to be run by `thread`, a thread of a user process, when it is about to return to
+/// user space, or in its exit. A thread that sleeps goes on sleeping.
+///
+/// Gives `item` back when it is queued already, when the thread is past the last point where it
+/// runs such work, or when the module is being unloaded. Does not sleep.
+pub(crate) fn run_in<T: TaskWorkItem>(thread: &ThreadRef, item: Arc<T>) -> Result<(), Arc<T>> {
+    TaskWork::add(thread.task(), item, Notify::OnReturn)
+}
+
+/// As [`run_in`], but ends the thread's sleep if a signal would; the system call that it is in is
+/// restarted, or fails, as after a signal that has no handler.
+pub(crate) fn interrupt<T: TaskWorkItem>(thread: &ThreadRef, item: Arc<T>) -> Result<(), Arc<T>> {
+    TaskWork::add(thread.task(), item, Notify::Interrupted)
 }

@@ -27,12 +27,33 @@ use kernel::{
 };
 
 /// A thread, which need not be alive any more.
+#[derive(Clone)]
 pub(crate) struct ThreadRef(ARef<Task>);
 
 impl ThreadRef {
     /// The current thread.
     pub(crate) fn current() -> Self {
         Self(ARef::from(&**kernel::current!()))
+    }
+
+    /// The thread of `task`.
+    pub(crate) fn of(task: &Task) -> Self {
+        Self(ARef::from(task))
+    }
+
+    /// Whether both are the same thread.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self.as_ptr(), other.as_ptr())
+    }
+
+    /// The thread.
+    pub(super) fn task(&self) -> &Task {
+        &self.0
+    }
+
+    /// The kernel's structure.
+    pub(super) fn as_ptr(&self) -> *mut bindings::task_struct {
+        self.0.as_ptr()
     }
 
     /// Wakes the thread if it sleeps, whatever in. It tests what it sleeps for again.

@@ -125,6 +125,11 @@ impl WaitQueue {
         outcome
     }
 
+    /// The kernel's structure.
+    pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
+        self.head.get()
+    }
+
     /// Wakes all waiting threads. Does not sleep.
     pub(crate) fn wake_all(&self) {
         // SAFETY: `head` is an initialised wait queue head.

@@ -12,9 +12,11 @@
 #include "harness.h"
 #include "mach.h"
 #include "message.h"
+#include "other.h"
 #include "rpc.h"
 
-enum target { TASK, THREAD, HOST, CLOCK, CLOCK_CONTROL, PROCESSOR, SET, SET_NAME };
+enum target { TASK, THREAD, HOST, CLOCK, CLOCK_CONTROL, PROCESSOR, SET, SET_NAME, TOKEN };
+/* Tokens are used up by a request of any kind, so there are none of other kinds to them. */
 #define LAST_TARGET SET_NAME
 
 /*
@@ -141,9 +143,17 @@ static const struct shape shapes[] = {
 	{ 3403, "mach_ports_register", TASK, 1, 1 },
 	{ 3404, "mach_ports_lookup", TASK, 0, 0 },
 	{ 3405, "task_info", TASK, 0, 2 },
+	{ 3407, "task_suspend", TASK, 0, 0 },
+	{ 3408, "task_resume", TASK, 0, 0 },
 	{ 3409, "task_get_special_port", TASK, 0, 1 },
 	{ 3410, "task_set_special_port", TASK, 1, 1 },
 	{ 3420, "task_policy_set", TASK, 0, 2 },
+	{ 3436, "task_suspend2", TASK, 0, 0 },
+	{ 3437, "task_resume2", TOKEN, 0, 0 },
+	{ 3605, "thread_suspend", THREAD, 0, 0 },
+	{ 3606, "thread_resume", THREAD, 0, 0 },
+	{ 3607, "thread_abort", THREAD, 0, 0 },
+	{ 3608, "thread_abort_safely", THREAD, 0, 0 },
 	{ 3612, "thread_info", THREAD, 0, 2 },
 	{ 3617, "thread_policy_set", THREAD, 0, 2 },
 	{ 4800, "mach_vm_allocate", TASK, 0, 5 },
@@ -197,6 +207,19 @@ static name_t processor_set(void)
 	return rpc_right(&rpc, 0, MOVE_SEND);
 }
 
+/* The suspension of another task */
+static name_t token(void)
+{
+	static struct other other;
+	struct rpc rpc;
+
+	if (!other.pid)
+		other_start(&other, NULL, NULL);
+	rpc_begin(&rpc, other.task, 3436);
+	REQUIRE_RET(rpc_call(&rpc), 0);
+	return rpc_right(&rpc, 0, MOVE_SEND_ONCE);
+}
+
 static name_t port_of(enum target target)
 {
 	switch (target) {
@@ -216,6 +239,8 @@ static name_t port_of(enum target target)
 		return processor_set();
 	case SET_NAME:
 		return host_gives(213, 0);
+	case TOKEN:
+		return token();
 	}
 	return MACH_PORT_NULL;
 }
@@ -253,10 +278,17 @@ static void add_descriptor(struct rpc *rpc, enum kind kind)
 	}
 }
 
+static void start(struct rpc *rpc, const struct shape *shape, name_t target)
+{
+	rpc_begin(rpc, target, shape->id);
+	if (has_right(target, MACH_PORT_RIGHT_SEND_ONCE))
+		rpc->message.header.bits = MSGH_BITS(MOVE_SEND_ONCE, MAKE_SEND_ONCE);
+}
+
 /* The request with all values 0 and null rights */
 static void begin(struct rpc *rpc, const struct shape *shape, name_t target)
 {
-	rpc_begin(rpc, target, shape->id);
+	start(rpc, shape, target);
 	for (unsigned int i = 0; i < shape->descriptors; i++)
 		add_descriptor(rpc, kind_of(shape));
 	for (unsigned int i = 0; i < shape->words; i++)
@@ -294,7 +326,7 @@ TEST(complex_bit_is_wrong)
 		const struct shape *shape = &shapes[i];
 
 		/* A right more; one less, the bit with or without others */
-		rpc_begin(&rpc, port_of(shape->target), shape->id);
+		start(&rpc, shape, port_of(shape->target));
 		for (unsigned int j = 0; j <= shape->descriptors; j++)
 			add_descriptor(&rpc, kind_of(shape));
 		for (unsigned int j = 0; j < shape->words; j++)
@@ -321,7 +353,7 @@ TEST(descriptor_is_of_another_kind)
 
 		if (!shape->descriptors)
 			continue;
-		rpc_begin(&rpc, port_of(shape->target), shape->id);
+		start(&rpc, shape, port_of(shape->target));
 		for (unsigned int j = 0; j < shape->descriptors; j++)
 			add_descriptor(&rpc, kind_of(shape) == RIGHT ? MEMORY : RIGHT);
 		for (unsigned int j = 0; j < shape->words; j++)
@@ -357,7 +389,7 @@ TEST(rights_of_a_refused_request_are_released)
 
 		if (!shape->descriptors || kind_of(shape) != RIGHT)
 			continue;
-		rpc_begin(&rpc, port_of(shape->target), shape->id);
+		start(&rpc, shape, port_of(shape->target));
 		for (unsigned int j = 0; j < shape->descriptors; j++)
 			rpc_port(&rpc, port, j ? COPY_SEND : MOVE_SEND);
 		rpc_word(&rpc, 0);

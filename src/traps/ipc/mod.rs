@@ -102,6 +102,7 @@ pub(crate) use self::{
         destroy_name,
         object_named,
         offer_by_right,
+        offer_once,
         PreparedMessage,
         PreparedMessages,
         UserPort, //
@@ -129,7 +130,10 @@ pub(crate) use self::{
         Shape,
         Words, //
     },
-    right::SendRight,
+    right::{
+        SendOnceRight,
+        SendRight, //
+    },
     routine::{
         assert_unique_routines,
         refused_routines,

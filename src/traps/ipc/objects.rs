@@ -25,6 +25,7 @@ use super::{
     request::AnyRight,
     right::{
         ReceiveRight,
+        SendOnceRight,
         SendRight, //
     },
     Space,
@@ -69,6 +70,12 @@ fn space<'a>(context: &Context<'a>) -> KernResult<&'a Space> {
 /// `ENOMEM`.
 pub(crate) fn offer_by_right(object: Arc<dyn KernelObject>) -> Result<SendRight> {
     Port::for_kernel_by_senders(object)
+}
+
+/// Makes a port for `object`, which is let go when the one right to it is used or dropped. Fails
+/// with `ENOMEM`.
+pub(crate) fn offer_once(object: Arc<dyn KernelObject>) -> Result<SendOnceRight> {
+    Port::for_kernel_by_send_once(object)
 }
 
 /// The object that the caller's send right `name` is for.

@@ -85,6 +85,8 @@ enum Upkeep {
     Receiver,
     /// Its send rights: nobody holds the receive right, and the port dies with the last of them.
     Senders,
+    /// Its one send-once right: nobody holds another one, and the port dies with it.
+    SendOnce,
 }
 
 /// A port.
@@ -204,6 +206,14 @@ impl Port {
         Ok(SendRight::make(&port))
     }
 
+    /// Makes a port whose one message `object` handles: when the right to send it is used or
+    /// dropped the port dies and lets go of the object.
+    pub(super) fn for_kernel_by_send_once(object: Arc<dyn KernelObject>) -> Result<SendOnceRight> {
+        let live = Some(Live::new(&PORTS));
+        let port = Self::new(Receiver::Kernel(object), live, Upkeep::SendOnce)?;
+        Ok(SendOnceRight::make(&port))
+    }
+
     /// As [`for_kernel`](Self::for_kernel), for a port that is there as long as the module is and
     /// so does not count as a live object.
     pub(super) fn for_kernel_permanent(object: Arc<dyn KernelObject>) -> Result<ReceiveRight> {
@@ -299,6 +309,13 @@ impl Port {
         };
         if let Some(notify) = notify {
             notify::no_senders(notify, make_send_count);
+        }
+    }
+
+    /// A send-once right was used or dropped.
+    pub(super) fn send_once_right_gone(&self) {
+        if self.upkeep == Upkeep::SendOnce {
+            drop(self.die());
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     },
     right::{
         Right,
+        SendOnceRight,
         SendRight, //
     },
     routine::{
@@ -136,6 +137,12 @@ impl Results for SendRights {
         };
         reply.items.push(Item::Ports(array), GFP_KERNEL_ACCOUNT)?;
         Ok(())
+    }
+}
+
+impl Results for SendOnceRight {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        reply.put_right(Right::SendOnce(self), Disposition::MoveSendOnce)
     }
 }
 

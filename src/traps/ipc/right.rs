@@ -83,6 +83,7 @@ impl SendOnceRight {
     fn discount(&mut self) {
         if let Some(port) = self.0.take() {
             port.send_once_rights.fetch_sub(1, Relaxed);
+            port.send_once_right_gone();
         }
     }
 }

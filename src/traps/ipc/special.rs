@@ -214,6 +214,11 @@ impl TaskPort {
         Some(&SPACE.of_task(task)?.special.object)
     }
 
+    /// What names the task, and tells it from others.
+    pub(crate) fn name(&self) -> &TaskNamePort {
+        &self.name
+    }
+
     /// The host's port.
     pub(super) fn host_port(&self) -> SendRight {
         self.host.port.send_right()
@@ -261,6 +266,12 @@ impl KernelObject for TaskNamePort {
 
     fn kind(&self) -> u32 {
         kind::TASK_NAME
+    }
+}
+
+impl PartialEq for TaskNamePort {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
     }
 }
 
@@ -400,6 +411,17 @@ impl ThreadPort {
                 ipc.is_some_and(|ipc| ipc.port.stands_for(self))
             })
             .ok_or(KernError::TERMINATED)
+    }
+
+    /// The thread and its task, if `caller` may control it. Errors as
+    /// [`check_control`](Self::check_control) and [`thread`](Self::thread).
+    pub(crate) fn controlled(&self, caller: &Context<'_>) -> KernResult<(Arc<Task>, Arc<Thread>)> {
+        self.check_control()?;
+        let task = caller
+            .mach()
+            .task_of(&self.process)
+            .ok_or(KernError::TERMINATED)?;
+        Ok((task, self.thread(caller.mach())?))
     }
 
     /// Whether `caller` may control the thread: it is of the same process, or of one that the

@@ -226,7 +226,7 @@ fn task_info(
             let (memory, _, times) = use_of(task)?;
             whole(
                 &TaskBasic32 {
-                    suspend_count: 0,
+                    suspend_count: living_task.suspend_count(),
                     virtual_size: narrow(memory.mapped),
                     resident_size: narrow(memory.resident),
                     user_time: times.user.into(),
@@ -240,7 +240,7 @@ fn task_info(
             let (memory, _, times) = use_of(task)?;
             whole(
                 &TaskBasic64 {
-                    suspend_count: 0,
+                    suspend_count: living_task.suspend_count(),
                     virtual_size: memory.mapped,
                     resident_size: memory.resident,
                     user_time: times.user.into(),
@@ -260,7 +260,7 @@ fn task_info(
                     user_time: times.user.into(),
                     system_time: times.system.into(),
                     policy: 0,
-                    suspend_count: 0,
+                    suspend_count: living_task.suspend_count(),
                 },
                 room,
             )
@@ -344,6 +344,11 @@ fn thread_info(
     thread.check_control()?;
     let (process, tid) = (thread.process(), thread.tid());
     let (times, state) = usage::thread(process, tid).ok_or(KernError::FAILURE)?;
+    let own = thread
+        .thread(call.context().mach())
+        .map_err(|_| KernError::FAILURE)?;
+    let task = call.context().mach().task_of(process);
+    let stopped = own.suspend_count() != 0 || task.is_some_and(|task| task.suspend_count() != 0);
     match flavor {
         thread_flavor::BASIC => whole(
             &ThreadBasic {
@@ -352,21 +357,19 @@ fn thread_info(
                 cpu_usage: 0,
                 policy: 0,
                 run_state: match state {
+                    _ if stopped => STOPPED,
                     State::Running => RUNNING,
                     State::Sleeping => WAITING,
                     State::Waiting => UNINTERRUPTIBLE,
                     State::Stopped => STOPPED,
                 },
                 flags: 0,
-                suspend_count: 0,
+                suspend_count: own.suspend_count(),
                 sleep_time: 0,
             },
             room,
         ),
         thread_flavor::IDENTIFIER => {
-            let own = thread
-                .thread(call.context().mach())
-                .map_err(|_| KernError::FAILURE)?;
             let id = usage::thread_nr_in_current_ns(process, tid).unwrap_or(0);
             whole(
                 &ThreadIdentifier {

@@ -6,6 +6,7 @@ mod image;
 mod info;
 mod lookup;
 mod policy;
+mod suspend;
 mod threads;
 
 use super::ipc::{
@@ -18,16 +19,21 @@ use crate::{
         nr, //
     },
     core::{
+        Birth,
         ClaimedIds,
         Context,
         Out,
         Subsystem,
+        TaskState,
         TrapDescriptor, //
     },
 };
 use kernel::{
     prelude::*,
-    sync::atomic::ordering::Full, //
+    sync::{
+        atomic::ordering::Full,
+        Arc, //
+    },
 };
 use mach_macros::{
     trap,
@@ -48,8 +54,12 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
     ],
 ];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 3] =
-    [info::ROUTINES, policy::ROUTINES, threads::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 4] = [
+    info::ROUTINES,
+    policy::ROUTINES,
+    suspend::ROUTINES,
+    threads::ROUTINES,
+];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);
@@ -64,6 +74,14 @@ impl Subsystem for TaskTraps {
 
     fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
         &TRAPS
+    }
+
+    fn bind(&self, position: usize) {
+        suspend::HOLDS.bind(position);
+    }
+
+    fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        Ok(Some(suspend::Holds::new()?))
     }
 }
 

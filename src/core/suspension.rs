@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suspended tasks and threads.
+//!
+//! A task and each of its threads have a count of suspensions. As long as one of both is not zero
+//! the thread runs nothing of its program; what it does in the kernel, as waiting for a message,
+//! goes on. Once a suspending call is over the thread has left its program.
+//!
+//! Each thread that is to stop has a [`Stop`] among its task work: there it parks (see
+//! [`park`](mod@park)). Whether it has to is asked of the counts alone, so a `Stop` that comes too
+//! late does nothing, and one that is there already serves for the next suspension as well. Threads
+//! of the process that have never made a trap are stopped with the task like the others, and those
+//! that are made while it is suspended before they run.
+//!
+//! Source of the behaviour: XNU osfmk/kern/task.c and thread_act.c; ABI mig §3.2, §3.3.
+//!
+//! Locks: `Suspension::stops` (mutex). Nothing else is taken under it.
+
+use super::{
+    mach,
+    KernError,
+    KernResult,
+    Live,
+    ObjectCounter,
+    Task,
+    Thread, //
+};
+use crate::linux::{
+    deferred::{
+        Deferred,
+        Job, //
+    },
+    park::{
+        self,
+        Unparked, //
+    },
+    process::{
+        self,
+        ProcessId, //
+    },
+    task_work::{
+        interrupt,
+        run_in,
+        TaskWork,
+        TaskWorkItem, //
+    },
+    thread::ThreadRef,
+    wait::{
+        new_wait_queue,
+        WaitQueue, //
+    },
+};
+use kernel::{
+    alloc::Flags,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{Full, Relaxed},
+            Atomic, //
+        },
+        Arc,
+        Mutex, //
+    },
+};
+
+pub(super) static STOPS: ObjectCounter = ObjectCounter::new("stops");
+
+/// A number of suspensions.
+pub(super) struct Count(Atomic<u32>);
+
+impl Count {
+    /// None.
+    pub(super) const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    fn get(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    /// Whether there are any; ordered after everything that the caller has done.
+    fn is_raised(&self) -> bool {
+        self.0.fetch_add(0, Full) != 0
+    }
+
+    /// One more. `KERN_FAILURE` if there can be no more.
+    fn raise(&self) -> KernResult {
+        self.change(|count| count.checked_add(1)).map(drop)
+    }
+
+    /// One less; whether it was the last. `KERN_FAILURE` if there is none.
+    fn lower(&self) -> KernResult<bool> {
+        self.change(|count| count.checked_sub(1))
+            .map(|count| count == 0)
+    }
+
+    fn change(&self, next: impl Fn(u32) -> Option<u32>) -> KernResult<u32> {
+        let mut old = self.get();
+        loop {
+            let new = next(old).ok_or(KernError::FAILURE)?;
+            match self.0.cmpxchg(old, new, Full) {
+                Ok(_) => return Ok(new),
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
+/// What a task keeps for stopping its threads.
+#[pin_data]
+pub(super) struct Suspension {
+    count: Count,
+    /// Whether a thread may run that was made while the task was suspended.
+    missed: Atomic<bool>,
+    /// Where its threads park.
+    #[pin]
+    parked: WaitQueue,
+    /// Of threads that have been stopped; those that are not queued any more are left over.
+    #[pin]
+    stops: Mutex<KVec<Arc<Stop>>>,
+}
+
+impl Suspension {
+    /// Makes that of a task that is not suspended.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            count: Count::new(),
+            missed: Atomic::new(false),
+            parked <- new_wait_queue!("Suspension::parked"),
+            stops <- new_mutex!(KVec::new(), "Suspension::stops"),
+        })
+    }
+
+    /// A thread of the current process has just been made, and has not run. Does not sleep.
+    pub(super) fn thread_created(&self, child: ThreadRef) {
+        if !self.count.is_raised() {
+            // Who suspends the task after this finds the thread.
+            return;
+        }
+        match Stop::new(child, GFP_ATOMIC) {
+            Ok(stop) => stop.queue(),
+            // Its maker parks soon, and looks for it then.
+            Err(_) => self.missed.store(true, Relaxed),
+        }
+    }
+
+    /// What is queued for `thread`, made if need be.
+    fn stop(&self, thread: &ThreadRef) -> Result {
+        let stop = {
+            let mut stops = self.stops.lock();
+            stops.retain(|stop| stop.work.is_queued());
+            let queued = stops.iter().find(|stop| stop.thread.is(thread));
+            match queued {
+                Some(stop) => stop.clone(),
+                None => {
+                    let stop = Stop::new(thread.clone(), GFP_KERNEL_ACCOUNT)?;
+                    stops.push(stop.clone(), GFP_KERNEL_ACCOUNT)?;
+                    stop
+                }
+            }
+        };
+        stop.queue();
+        Ok(())
+    }
+}
+
+impl Task {
+    /// How often the task is suspended.
+    pub(crate) fn suspend_count(&self) -> u32 {
+        self.suspension.count.get()
+    }
+
+    /// Suspends the task once more. When this returns no other thread of it runs its program; the
+    /// current one, if it is of the task, stops on its way back.
+    ///
+    /// `KERN_RESOURCE_SHORTAGE` without memory, with no effect then. May sleep.
+    pub(crate) fn suspend(&self) -> KernResult {
+        self.suspension.count.raise()?;
+        self.stop_all().map_err(|_| {
+            // It was raised above.
+            let _ = self.resume();
+            KernError::RESOURCE_SHORTAGE
+        })
+    }
+
+    /// Takes back one suspension. `KERN_FAILURE` if there is none.
+    pub(crate) fn resume(&self) -> KernResult {
+        if self.suspension.count.lower()? {
+            self.suspension.parked.wake_all();
+        }
+        Ok(())
+    }
+
+    /// Stops all threads of the process.
+    fn stop_all(&self) -> Result {
+        let threads = park::threads_of(self.process())?;
+        for thread in &threads {
+            self.suspension.stop(thread)?;
+        }
+        for thread in &threads {
+            park::leave_user_space(thread);
+        }
+        Ok(())
+    }
+
+    /// Suspends `thread`, one of the task's, once more. As [`suspend`](Self::suspend).
+    pub(crate) fn suspend_thread(&self, thread: &Thread) -> KernResult {
+        thread.suspensions.raise()?;
+        if self.suspension.stop(thread.linux()).is_err() {
+            // It was raised above.
+            let _ = self.resume_thread(thread);
+            return Err(KernError::RESOURCE_SHORTAGE);
+        }
+        park::leave_user_space(thread.linux());
+        Ok(())
+    }
+
+    /// Takes back one suspension of `thread`, one of the task's. `KERN_FAILURE` if there is none.
+    pub(crate) fn resume_thread(&self, thread: &Thread) -> KernResult {
+        if thread.suspensions.lower()? {
+            self.suspension.parked.wake_all();
+        }
+        Ok(())
+    }
+
+    /// Whether the current thread, one of the task's, is to stop.
+    fn stops_current(&self) -> bool {
+        let thread = self.threads.current();
+        self.suspend_count() != 0 || thread.is_some_and(|thread| thread.suspend_count() != 0)
+    }
+
+    /// Parks the current thread, one of the task's, as long as it is to stop.
+    fn park(&self, stop: &Arc<Stop>) {
+        if self.suspension.missed.xchg(false, Full) && self.suspend_count() != 0 {
+            // Without memory the next one that parks tries again.
+            if self.stop_all().is_err() {
+                self.suspension.missed.store(true, Relaxed);
+            }
+        }
+        loop {
+            match park::park(&self.suspension.parked, || self.stops_current()) {
+                Unparked::Free => return,
+                // Parking again is not left to chance: without memory the signal waits.
+                Unparked::Signal if stop.queue_again_soon().is_ok() => return,
+                Unparked::Signal => park::pause(),
+            }
+        }
+    }
+
+    /// The task has ended.
+    pub(super) fn forget_stops(&self) {
+        let stops = core::mem::replace(&mut *self.suspension.stops.lock(), KVec::new());
+        drop(stops);
+    }
+}
+
+impl Thread {
+    /// How often the thread is suspended, apart from its task.
+    pub(crate) fn suspend_count(&self) -> u32 {
+        self.suspensions.get()
+    }
+
+    /// Ends a wait of the thread in the kernel, if signals can end it. Fails without memory.
+    pub(crate) fn abort(&self) -> KernResult {
+        let nudge = Nudge {
+            work: TaskWork::new(),
+            _live: Live::new(&STOPS),
+        };
+        let nudge = Arc::new(nudge, GFP_KERNEL_ACCOUNT)?;
+        // One that is exiting waits for nothing that could be ended.
+        let _ = interrupt(self.linux(), nudge);
+        Ok(())
+    }
+}
+
+/// Has a thread park on its way to user space.
+struct Stop {
+    work: TaskWork,
+    thread: ThreadRef,
+    _live: Live,
+}
+
+impl Stop {
+    fn new(thread: ThreadRef, flags: Flags) -> Result<Arc<Self>> {
+        let stop = Self {
+            work: TaskWork::new(),
+            thread,
+            _live: Live::new(&STOPS),
+        };
+        Ok(Arc::new(stop, flags)?)
+    }
+
+    /// Queues it, unless it is queued, or the thread is exiting. Does not sleep.
+    fn queue(self: &Arc<Self>) {
+        let _ = run_in(&self.thread, self.clone());
+    }
+
+    /// Queues it when the current work of the thread is over: before, it would be run again at
+    /// once. Fails without memory.
+    fn queue_again_soon(self: &Arc<Self>) -> Result {
+        Deferred::new(QueueAgain(self.clone()))?.run_soon();
+        Ok(())
+    }
+}
+
+impl TaskWorkItem for Stop {
+    fn task_work(&self) -> &TaskWork {
+        &self.work
+    }
+
+    fn run(self: Arc<Self>) {
+        if process::is_exiting() {
+            return;
+        }
+        // A process that has loaded another image has a task that nobody has suspended.
+        let task = mach().and_then(|mach| mach.task_of(&ProcessId::current()));
+        if let Some(task) = task {
+            task.park(&self);
+        }
+    }
+}
+
+struct QueueAgain(Arc<Stop>);
+
+impl Job for QueueAgain {
+    fn run(&self) {
+        self.0.queue();
+    }
+}
+
+/// Nothing to do: what matters is that the thread is interrupted for it.
+struct Nudge {
+    work: TaskWork,
+    _live: Live,
+}
+
+impl TaskWorkItem for Nudge {
+    fn task_work(&self) -> &TaskWork {
+        &self.work
+    }
+
+    fn run(self: Arc<Self>) {}
+}
