@@ -251,8 +251,11 @@ impl ProcessObserver for Mach {
         if self.tasks.insert_unborn(record.clone()).is_err() {
             return;
         }
-        if let Some(thread) = own.as_ref().and_then(|task| task.threads.current()) {
-            thread.forked(record);
+        if let Some(task) = own {
+            match task.threads.current() {
+                Some(thread) => thread.forked(record),
+                None => task.early_child.set(record),
+            }
         }
     }
 
@@ -279,8 +282,10 @@ impl ProcessObserver for Mach {
         let current = ProcessId::current();
         // Looked at under the lock and not counted: another thread of the process may be the last
         // one meanwhile and end the task, and letting go of it must not be left to this one.
-        self.tasks
-            .look_at(&current, |task| task.threads.retire_current());
+        self.tasks.look_at(&current, |task| {
+            task.threads.retire_current();
+            drop(task.early_child.take());
+        });
         if last_thread {
             self.watches.tell_exit(process::current_exit_status());
             if let Some(task) = self.tasks.remove_of(&current) {

@@ -11,6 +11,7 @@
 use super::{
     object::Live,
     suspension::Suspension,
+    tasks::EarlyChild,
     Birth,
     Event,
     Mach,
@@ -83,6 +84,8 @@ pub(crate) struct Task {
     dyld_info: SpinLock<DyldInfo>,
     #[pin]
     pub(super) threads: ThreadTable<Thread>,
+    #[pin]
+    pub(super) early_child: EarlyChild,
     states: KVec<Option<Held<dyn TaskState>>>,
     uid: Atomic<u32>,
     gid: Atomic<u32>,
@@ -129,6 +132,7 @@ impl Task {
                 is_32bit: Atomic::new(process::current_is_compat()),
                 dyld_info <- new_spinlock!(DyldInfo::default(), "Task::dyld_info"),
                 threads <- ThreadTable::new(),
+                early_child <- EarlyChild::new(),
                 states,
                 uid: Atomic::new(ids.uid),
                 gid: Atomic::new(ids.gid),
@@ -280,7 +284,11 @@ impl Task {
     #[cold]
     fn start_thread(&self) -> Result<&Thread> {
         self.threads.insert_current(Thread::new(self)?)?;
-        self.threads.current().ok_or(ENOMEM)
+        let thread = self.threads.current().ok_or(ENOMEM)?;
+        if let Some(child) = self.early_child.take() {
+            thread.forked(child);
+        }
+        Ok(thread)
     }
 
     /// Ends the current thread as far as Mach is concerned. Its next trap starts a new one.
@@ -300,6 +308,7 @@ impl Task {
         }
         self.threads.for_each(|thread| thread.end());
         self.forget_stops();
+        self.early_child.clear();
         for state in self.states.iter().rev().flatten() {
             state.object().task_ended();
         }

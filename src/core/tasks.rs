@@ -4,7 +4,7 @@
 //!
 //! Not on the path of a trap: a descriptor leads to its task directly.
 //!
-//! Locks: those of the two arrays, leaves. They are taken in probes of process events, so nothing
+//! Locks: those of the two arrays, then `EarlyChild::child`, a leaf. They are taken in probes of process events, so nothing
 //! that could sleep is dropped under them.
 
 use super::{
@@ -13,7 +13,10 @@ use super::{
     Task, //
 };
 use crate::linux::{
-    process::ProcessId,
+    process::{
+        self,
+        ProcessId, //
+    },
     task_work::{
         TaskWork,
         TaskWorkItem, //
@@ -21,13 +24,15 @@ use crate::linux::{
 };
 use kernel::{
     alloc::Flags,
+    new_spinlock,
     prelude::*,
     sync::{
         atomic::{
             ordering::{Acquire, Release},
             Atomic, //
         },
-        Arc, //
+        Arc,
+        SpinLock, //
     },
     xarray::{
         AllocKind,
@@ -88,6 +93,46 @@ impl TaskWorkItem for Unborn {
     }
 
     fn run(self: Arc<Self>) {}
+}
+
+/// The child that a thread forked last before it made a trap itself, so before there was a
+/// [`Thread`](super::Thread) to remember it: it can be waited for by the thread's first trap.
+///
+/// There is one for a task. Of several threads that fork without having trapped, the last one
+/// finds its child.
+#[pin_data]
+pub(super) struct EarlyChild {
+    /// And the number of the thread.
+    #[pin]
+    child: SpinLock<Option<(u32, Arc<Unborn>)>>,
+}
+
+impl EarlyChild {
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            child <- new_spinlock!(None, "EarlyChild::child"),
+        })
+    }
+
+    /// Remembers what the current thread, of this task, has forked. Does not sleep: the task stays
+    /// whatever refers to it, so letting go of another of its children does not end it.
+    pub(super) fn set(&self, child: Arc<Unborn>) {
+        let previous = self.child.lock().replace((process::current_tid(), child));
+        drop(previous);
+    }
+
+    /// What the current thread has forked, once.
+    pub(super) fn take(&self) -> Option<Arc<Unborn>> {
+        let mut child = self.child.lock();
+        let (_, child) = child.take_if(|(tid, _)| *tid == process::current_tid())?;
+        Some(child)
+    }
+
+    /// Forgets what it is, whoever forked it.
+    pub(super) fn clear(&self) {
+        let previous = self.child.lock().take();
+        drop(previous);
+    }
 }
 
 /// The living tasks and the unborn ones.

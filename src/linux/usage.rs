@@ -209,8 +209,8 @@ unsafe fn raw_state(task: *mut bindings::task_struct) -> u32 {
 
 /// The scheduler's own word for what the first thread of `process` is doing.
 pub(crate) fn process_state(process: &ProcessId) -> Option<u32> {
-    // SAFETY: The thread is valid.
     find_in_threads(process, |thread| {
+        // SAFETY: The thread is valid.
         Some(unsafe { raw_state(thread.as_ptr()) })
     })
 }

@@ -41,6 +41,30 @@ TEST(parent_waits_for_the_first_trap)
 	}
 }
 
+static void *fork_and_wait_as_first_trap(void *argument)
+{
+	uint64_t waited = now_ns();
+	pid_t pid = start_child(trap_late, argument);
+
+	CHECK_RET(fork_wait(), 0);
+	CHECK(now_ns() - waited >= 150000000);
+	WAIT_CHILD_OK(pid);
+	return NULL;
+}
+
+TEST(wait_is_the_first_trap_of_the_thread)
+{
+	unsigned int delay_ms = 200;
+	struct worker worker;
+
+	mach_open();
+	fork_and_wait_as_first_trap(&delay_ms);
+	worker_start(&worker, fork_and_wait_as_first_trap, &delay_ms);
+	worker_join(&worker);
+	/* The child of a thread that is gone is nobody else's to wait for. */
+	CHECK_RET(fork_wait(), 0);
+}
+
 TEST(wait_after_the_child_is_there)
 {
 	unsigned int delay_ms = 0;

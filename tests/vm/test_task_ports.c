@@ -14,36 +14,12 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "mach.h"
 #include "message.h"
 #include "other.h"
 #include "process.h"
 #include "rpc.h"
-
-static long task_for(pid_t pid, name_t *name)
-{
-	struct task_for_pid args = { .pid = pid, .task_port = (void *)name };
-
-	poison(name, sizeof(*name));
-	return trap_struct(NR_task_for_pid_trap, &args);
-}
-
-static long task_name_for(pid_t pid, name_t *name)
-{
-	struct task_name_for_pid args = { .pid = pid, .name_out = POISON32 };
-	long result = trap_struct(NR_task_name_for_pid_trap, &args);
-
-	*name = args.name_out;
-	return result;
-}
-
-static long pid_for(name_t name, int32_t *pid)
-{
-	struct pid_for_task args = { .task_port = name, .pid = (void *)pid };
-
-	poison(pid, sizeof(*pid));
-	return trap_struct(NR_pid_for_task_trap, &args);
-}
 
 TEST(own_task_by_pid)
 {

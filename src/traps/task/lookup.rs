@@ -97,7 +97,8 @@ fn task_name_for_pid(context: &Context<'_>, args: InOut<TaskNameForPidArgs>) -> 
     })
 }
 
-/// Tells the process of a task. `ESRCH` if the name is not that of a living one's port.
+/// Tells the process of a task. `ESRCH` if the name is not that of a living one's port, or the
+/// process has no number in the caller's pid namespace.
 #[trap(nr::PID_FOR_TASK)]
 fn pid_for_task(context: &Context<'_>, args: PidForTaskArgs) -> Result<u32> {
     // The answer is a Mach code in this trap, and yet the failure an errno.
@@ -107,7 +108,10 @@ fn pid_for_task(context: &Context<'_>, args: PidForTaskArgs) -> Result<u32> {
     let name: &TaskNamePort = as_kind(&*object).ok_or(ESRCH)?;
     name.task(context.mach()).map_err(|_| ESRCH)?;
     // CAST: numbers of processes are positive.
-    let pid = name.process().nr_in_current_ns() as i32;
+    let pid = match name.process().nr_in_current_ns() {
+        0 => return Err(ESRCH),
+        number => number as i32,
+    };
     match user::write(args.pid, &pid) {
         Ok(()) => Ok(0),
         Err(_) => Ok(KERN_INVALID_ADDRESS),
