@@ -30,6 +30,7 @@ mod mach;
 mod object;
 mod registry;
 mod result;
+mod states;
 mod stats;
 mod subsystem;
 mod suspension;

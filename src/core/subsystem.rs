@@ -55,12 +55,19 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
     /// subsystem with state passes it on to its [`StateKey`]s.
     fn bind(&self, _position: usize) {}
 
-    /// Makes the state for a new task. May sleep; `Mach::birth` is held.
+    /// Whether the states of tasks and threads are made when they are first asked for, by
+    /// [`StateKey::for_task`] and [`StateKey::for_thread`], and not with the task or thread. Saves
+    /// those who never ask the cost; such a state cannot inherit.
+    fn makes_states_late(&self) -> bool {
+        false
+    }
+
+    /// Makes the state for a new task. May sleep; `Mach::birth` may be held.
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         Ok(None)
     }
 
-    /// Makes the state for a thread that enters `task`, the current one. May sleep.
+    /// Makes the state for the current thread, which is one of `task`. May sleep.
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(None)
     }
@@ -81,9 +88,9 @@ pub(crate) trait TaskState: Send + Sync + 'static {
     /// This state for [`StateKey::get`].
     fn as_any(&self) -> &dyn Any;
 
-    /// The task ends. Called once, in process context, with no lock held; no thread of the task
-    /// is in a trap, and none will make another. The state itself lives on while anything refers
-    /// to the task, so that children that have not trapped yet can still inherit.
+    /// The task ends. Called at least once, in process context, with no lock held; no thread of
+    /// the task is in a trap, and none will make another. The state itself lives on while anything
+    /// refers to the task, so that children that have not trapped yet can still inherit.
     fn task_ended(&self) {}
 }
 
@@ -126,6 +133,32 @@ impl<T: 'static> StateKey<T> {
     #[inline]
     pub(crate) fn of_task<'a>(&self, task: &'a Task) -> Option<&'a T> {
         task.state(self.position())
+    }
+
+    /// The state in `task`, made if it is not there yet. May sleep. Fails with `ENOMEM`.
+    #[inline]
+    pub(crate) fn for_task<'a>(&self, task: &'a Task) -> Result<&'a T> {
+        match self.of_task(task) {
+            Some(state) => Ok(state),
+            None => {
+                task.make_state(self.position())?;
+                self.of_task(task).ok_or(ENXIO)
+            }
+        }
+    }
+
+    /// The state in the calling thread, made if it is not there yet. May sleep. Fails with
+    /// `ENOMEM`.
+    #[inline]
+    pub(crate) fn for_thread<'a>(&self, context: &Context<'a>) -> Result<&'a T> {
+        let thread = context.thread();
+        match self.of_thread(thread) {
+            Some(state) => Ok(state),
+            None => {
+                thread.make_state(context.task(), self.position())?;
+                self.of_thread(thread).ok_or(ENXIO)
+            }
+        }
     }
 
     /// The state in `thread`.

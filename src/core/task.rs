@@ -10,6 +10,7 @@
 
 use super::{
     object::Live,
+    states::States,
     suspension::Suspension,
     tasks::EarlyChild,
     Birth,
@@ -21,7 +22,6 @@ use super::{
     Vchroot, //
 };
 use crate::linux::{
-    held::Held,
     module::{
         module_ref,
         ModuleRef, //
@@ -45,6 +45,7 @@ use kernel::{
             ordering::{Acquire, Full, Relaxed},
             Atomic, //
         },
+        barrier,
         Arc,
         SpinLock, //
     },
@@ -86,7 +87,7 @@ pub(crate) struct Task {
     pub(super) threads: ThreadTable<Thread>,
     #[pin]
     pub(super) early_child: EarlyChild,
-    states: KVec<Option<Held<dyn TaskState>>>,
+    states: States<dyn TaskState>,
     uid: Atomic<u32>,
     gid: Atomic<u32>,
     /// Whether the task is to suspend itself at start-up.
@@ -111,11 +112,14 @@ impl Task {
         let module = module_ref().ok_or(ENODEV)?;
         let process = ProcessId::current();
         let birth = Birth { parent };
-        let mut states = KVec::with_capacity(mach.subsystems().len(), GFP_KERNEL_ACCOUNT)?;
-        for subsystem in mach.subsystems() {
-            let state = subsystem.new_task(&birth)?;
-            let held = state.map(|state| Held::new(state, TaskState::as_any));
-            states.push(held, GFP_KERNEL_ACCOUNT)?;
+        let states = States::new(mach.subsystems().len())?;
+        for (position, subsystem) in mach.subsystems().iter().enumerate() {
+            if subsystem.makes_states_late() {
+                continue;
+            }
+            if let Some(state) = subsystem.new_task(&birth)? {
+                states.put(position, state, TaskState::as_any);
+            }
         }
         let ids = parent.map_or(ClaimedIds { uid: 0, gid: 0 }, Task::claimed_ids);
         let suspended = parent.is_some_and(|parent| parent.starts_suspended.load(Relaxed));
@@ -211,7 +215,24 @@ impl Task {
     /// The state at `position`, see [`super::StateKey`].
     #[inline]
     pub(super) fn state<T: 'static>(&self, position: usize) -> Option<&T> {
-        self.states.get(position)?.as_ref()?.get()
+        self.states.get(position)
+    }
+
+    /// Makes the state at `position`, unless it is there. May sleep.
+    #[cold]
+    pub(super) fn make_state(&self, position: usize) -> Result {
+        let subsystem = self.mach.subsystems().get(position).ok_or(ENXIO)?;
+        if let Some(state) = subsystem.new_task(&Birth { parent: None })? {
+            self.states.put(position, state, TaskState::as_any);
+        }
+        // Either `end` finds the state, or we see that it has been there.
+        barrier::smp_mb(Full);
+        if self.has_ended() {
+            if let Some(state) = self.states.object(position) {
+                state.task_ended();
+            }
+        }
+        Ok(())
     }
 
     /// The identity that the task claims.
@@ -309,8 +330,8 @@ impl Task {
         self.threads.for_each(|thread| thread.end());
         self.forget_stops();
         self.early_child.clear();
-        for state in self.states.iter().rev().flatten() {
-            state.object().task_ended();
+        for state in self.states.last_first() {
+            state.task_ended();
         }
         self.mach.count(event);
     }

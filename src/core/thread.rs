@@ -8,6 +8,7 @@
 
 use super::{
     object::Live,
+    states::States,
     suspension::Count,
     tasks::Unborn,
     Event,
@@ -16,7 +17,6 @@ use super::{
     ThreadState, //
 };
 use crate::linux::{
-    held::Held,
     process,
     task_work::{
         TaskWork,
@@ -53,7 +53,7 @@ pub(crate) struct Thread {
     mach: Arc<super::Mach>,
     tid: u32,
     linux: ThreadRef,
-    states: KVec<Option<Held<dyn ThreadState>>>,
+    states: States<dyn ThreadState>,
     ended: Atomic<bool>,
     /// What `set_thread_handles` said; reported by thread information calls.
     pub(crate) pthread_handle: Atomic<u64>,
@@ -75,11 +75,14 @@ impl Thread {
     pub(super) fn new(task: &Task) -> Result<Arc<Self>> {
         let mach = task.mach_arc();
         let subsystems = mach.subsystems();
-        let mut states = KVec::with_capacity(subsystems.len(), GFP_KERNEL_ACCOUNT)?;
-        for subsystem in subsystems {
-            let state = subsystem.new_thread(task)?;
-            let held = state.map(|state| Held::new(state, ThreadState::as_any));
-            states.push(held, GFP_KERNEL_ACCOUNT)?;
+        let states = States::new(subsystems.len())?;
+        for (position, subsystem) in subsystems.iter().enumerate() {
+            if subsystem.makes_states_late() {
+                continue;
+            }
+            if let Some(state) = subsystem.new_thread(task)? {
+                states.put(position, state, ThreadState::as_any);
+            }
         }
         let thread = Arc::pin_init(
             pin_init!(Self {
@@ -152,7 +155,18 @@ impl Thread {
     /// The state at `position`, see [`super::StateKey`].
     #[inline]
     pub(super) fn state<T: 'static>(&self, position: usize) -> Option<&T> {
-        self.states.get(position)?.as_ref()?.get()
+        self.states.get(position)
+    }
+
+    /// Makes the state at `position` of this thread of `task`, the current one, which also ends
+    /// it. May sleep.
+    #[cold]
+    pub(super) fn make_state(&self, task: &Task, position: usize) -> Result {
+        let subsystem = self.mach.subsystems().get(position).ok_or(ENXIO)?;
+        if let Some(state) = subsystem.new_thread(task)? {
+            self.states.put(position, state, ThreadState::as_any);
+        }
+        Ok(())
     }
 
     /// Remembers the child that the thread just forked. Does not sleep.
@@ -173,8 +187,8 @@ impl Thread {
         if self.ended.xchg(true, Full) {
             return;
         }
-        for state in self.states.iter().rev().flatten() {
-            state.object().thread_ended();
+        for state in self.states.last_first() {
+            state.thread_ended();
         }
         drop(self.take_last_child());
         self.mach.count(Event::ThreadEnded);

@@ -14,6 +14,8 @@ use kernel::{
     prelude::*, //
 };
 
+use super::zeroed::zeroed;
+
 /// Finds the environment string that starts with `name` and a value, and copies that to `value`,
 /// without terminator. Returns its bytes; `None` if there is no such string.
 ///
@@ -30,7 +32,7 @@ pub(super) unsafe fn find_variable(
     name: &[u8],
     value: &mut [u8],
 ) -> Result<Option<usize>> {
-    let mut page = KVec::from_elem(0, PAGE_SIZE, GFP_KERNEL)?;
+    let mut page: KVec<u8> = zeroed(PAGE_SIZE, GFP_KERNEL)?;
     let mut search = Search {
         arguments: argc,
         variables: envc,

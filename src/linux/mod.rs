@@ -44,3 +44,4 @@ pub(crate) mod thread_table;
 pub(crate) mod usage;
 pub(crate) mod usercopy;
 pub(crate) mod wait;
+pub(crate) mod zeroed;

@@ -21,7 +21,10 @@ use kernel::{
     prelude::*, //
 };
 
-use super::bindings as shim;
+use super::{
+    bindings as shim,
+    zeroed::zeroed, //
+};
 
 /// The longest path, with its terminator: `PATH_MAX`.
 pub(crate) const PATH_MAX: usize = bindings::PATH_MAX as usize;
@@ -151,7 +154,7 @@ impl Path {
     ///
     /// Fails with `ENAMETOOLONG`, `ENOMEM`, or with what the file system says.
     pub(crate) fn name(&self) -> Result<KVec<u8>> {
-        let mut buffer = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
+        let mut buffer: KVec<u8> = zeroed(PATH_MAX, GFP_KERNEL_ACCOUNT)?;
         // CAST: A small constant.
         let len = PATH_MAX as c_int;
         // SAFETY: The path is valid, and the buffer has that many bytes.

@@ -289,18 +289,29 @@ fn show<L>(pages: &SharedPages<L>, area: &Shown, at: usize) -> Result {
 pub(crate) struct PrivateMapper<L: Send + Sync + 'static> {
     /// Made when it is first needed. The lock makes one thread at a time use it.
     #[pin]
-    file: Mutex<Option<ARef<File>>>,
+    file: Mutex<Option<OfferingFile<L>>>,
+}
+
+/// A file, and what is offered to be mapped of it.
+struct OfferingFile<L> {
+    file: ARef<File>,
     offer: Arc<Offer<L>>,
 }
 
-impl<L: Send + Sync + 'static> PrivateMapper<L> {
-    /// Makes a mapper. Fails with `ENOMEM`.
-    pub(crate) fn new() -> Result<impl PinInit<Self>> {
+impl<L: Send + Sync + 'static> OfferingFile<L> {
+    fn new() -> Result<Self> {
         let offer = Arc::new(Offer::new(), GFP_KERNEL_ACCOUNT)?;
-        Ok(pin_init!(Self {
+        let file = anon_file::<Filled<L>>(c"[mach-ool]", offer.clone())?;
+        Ok(Self { file, offer })
+    }
+}
+
+impl<L: Send + Sync + 'static> PrivateMapper<L> {
+    /// Makes a mapper.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
             file <- new_mutex!(None, "PrivateMapper::file"),
-            offer,
-        }))
+        })
     }
 
     /// Maps `pages` for reading and writing into the current process, where there is room, and
@@ -310,15 +321,15 @@ impl<L: Send + Sync + 'static> PrivateMapper<L> {
     /// killed, with `ENFILE` when the machine has no more files.
     pub(crate) fn map(&self, pages: &Arc<SharedPages<L>>) -> Result<usize> {
         let mut guard = self.file.lock();
-        let file = match &*guard {
+        let OfferingFile { file, offer } = match &*guard {
             Some(file) => file,
-            None => guard.insert(anon_file::<Filled<L>>(c"[mach-ool]", self.offer.clone())?),
+            None => guard.insert(OfferingFile::new()?),
         };
         // INVARIANT: This thread is in `map`, and `pages` is borrowed.
-        self.offer
+        offer
             .pages
             .store(ptr::from_ref(pages).cast_mut().cast(), Relaxed);
-        self.offer.by.store(Task::current_raw(), Relaxed);
+        offer.by.store(Task::current_raw(), Relaxed);
         // CAST: The flags are small positive numbers.
         // SAFETY: The file is alive.
         let address = unsafe {
@@ -332,7 +343,7 @@ impl<L: Send + Sync + 'static> PrivateMapper<L> {
             )
         };
         // INVARIANT: Nobody offers anything.
-        self.offer.by.store(ptr::null_mut(), Relaxed);
+        offer.by.store(ptr::null_mut(), Relaxed);
         // CAST: The kernel returns an address or, as the last page of them, a negative errno.
         match address as isize {
             error @ -4095..0 => Err(Error::from_errno(error as i32)),

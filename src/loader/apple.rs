@@ -19,11 +19,12 @@ use crate::{
     },
 };
 use kernel::{
-    fmt,
     fs::File,
-    prelude::*,
-    str::CString, //
+    prelude::*, //
 };
+
+/// Room for the usual strings.
+const CAPACITY: usize = 512;
 
 /// Strings, each with its terminator.
 pub(super) struct AppleStrings {
@@ -51,56 +52,99 @@ impl AppleStrings {
             Some(vchroot) => vchroot.inner_name(&path)?,
             None => path.name()?,
         };
-        let mut bytes = KVec::new();
+        let mut bytes = KVec::with_capacity(CAPACITY, GFP_KERNEL_ACCOUNT)?;
         bytes.extend_from_slice(b"executable_path=", GFP_KERNEL_ACCOUNT)?;
         bytes.extend_from_slice(&name, GFP_KERNEL_ACCOUNT)?;
         bytes.push(0, GFP_KERNEL_ACCOUNT)?;
         Ok(Self { bytes, count: 1 })
     }
 
-    fn add(&mut self, string: fmt::Arguments<'_>) -> Result {
-        let string = CString::try_from_fmt(string)?;
-        self.bytes
-            .extend_from_slice(string.to_bytes_with_nul(), GFP_KERNEL_ACCOUNT)?;
+    /// Adds `name` and `numbers` in hexadecimal, with commas between them.
+    fn add(&mut self, name: &[u8], numbers: &[u64]) -> Result {
+        self.bytes.extend_from_slice(name, GFP_KERNEL_ACCOUNT)?;
+        for (position, number) in numbers.iter().enumerate() {
+            let prefix: &[u8] = if position == 0 { b"0x" } else { b",0x" };
+            self.bytes.extend_from_slice(prefix, GFP_KERNEL_ACCOUNT)?;
+            self.push_digits(*number, 16)?;
+        }
+        self.end()
+    }
+
+    /// Adds the digits of `number`. Formatting it would take ten times as long, and a program has
+    /// a dozen of these.
+    fn push_digits(&mut self, number: u64, base: u64) -> Result {
+        let mut digits = [0; 20];
+        let mut left = number;
+        let mut used = 0;
+        for place in digits.iter_mut().rev() {
+            // CAST: A digit.
+            let digit = left.checked_rem(base).unwrap_or_default() as u8;
+            *place = if digit < 10 {
+                b'0'.wrapping_add(digit)
+            } else {
+                b'a'.wrapping_add(digit).wrapping_sub(10)
+            };
+            used += 1;
+            left = left.checked_div(base).unwrap_or_default();
+            if left == 0 {
+                break;
+            }
+        }
+        let start = digits.len().saturating_sub(used);
+        let digits = digits.get(start..).unwrap_or_default();
+        Ok(self.bytes.extend_from_slice(digits, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Ends a string.
+    fn end(&mut self) -> Result {
+        self.bytes.push(0, GFP_KERNEL_ACCOUNT)?;
         self.count = self.count.saturating_add(1);
         Ok(())
     }
 
     /// The descriptor that leads to the kernel.
     pub(super) fn add_kernel_descriptor(&mut self, fd: u32) -> Result {
-        self.add(fmt!("kernfd={fd}"))
+        self.bytes
+            .extend_from_slice(b"kernfd=", GFP_KERNEL_ACCOUNT)?;
+        self.push_digits(fd.into(), 10)?;
+        self.end()
     }
 
     /// A number for a library to find.
     pub(super) fn add_number(&mut self, key: &str, number: u32) -> Result {
-        self.add(fmt!("{key}={number:#x}"))
+        self.bytes
+            .extend_from_slice(key.as_bytes(), GFP_KERNEL_ACCOUNT)?;
+        self.add(b"=", &[number.into()])
     }
 
     /// Numbers that nobody can guess, one set for each use: the stack protector's, of which the
     /// second byte ends an overflowing string; the allocator's; that by which pointers in jump
     /// buffers are hidden.
     pub(super) fn add_entropy(&mut self) -> Result {
-        self.add(fmt!("stack_guard={:#x}", random() & !0xff00))?;
-        self.add(fmt!("malloc_entropy={:#x},{:#x}", random(), random()))?;
-        self.add(fmt!("ptr_munge={:#x}", random()))
+        self.add(b"stack_guard=", &[random() & !0xff00])?;
+        self.add(b"malloc_entropy=", &[random(), random()])?;
+        self.add(b"ptr_munge=", &[random()])
     }
 
     /// End and size of the main thread's stack, then start and size of the memory that it is in.
     pub(super) fn add_main_stack(&mut self, stack: &MainStack) -> Result {
         let &MainStack { top, size } = stack;
         let start = top.saturating_sub(size);
-        self.add(fmt!("main_stack={top:#x},{size:#x},{start:#x},{size:#x}"))
+        self.add(b"main_stack=", &[top, size, start, size])
     }
 
     /// Which files were loaded.
     pub(super) fn add_files(&mut self, program: &File, dylinker: Option<&File>) -> Result {
-        let Identity { device, inode } = exec_file::identity(program);
-        self.add(fmt!("executable_file={device:#x},{inode:#x}"))?;
-        if let Some(dylinker) = dylinker {
-            let Identity { device, inode } = exec_file::identity(dylinker);
-            self.add(fmt!("dyld_file={device:#x},{inode:#x}"))?;
+        self.add_file(b"executable_file=", program)?;
+        match dylinker {
+            Some(dylinker) => self.add_file(b"dyld_file=", dylinker),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn add_file(&mut self, name: &[u8], file: &File) -> Result {
+        let Identity { device, inode } = exec_file::identity(file);
+        self.add(name, &[device, inode])
     }
 
     /// How many strings there are.

@@ -24,6 +24,7 @@ use crate::{
             LastLink,
             PATH_MAX, //
         },
+        zeroed::zeroed, //
     },
 };
 use kernel::prelude::*;
@@ -81,7 +82,7 @@ fn open_below_vchroot(vchroot: &Vchroot, path: &CStr) -> Result<Option<ExecFile>
 }
 
 fn open_below_variable(exec: &Exec<'_>, path: &CStr) -> Result<Option<ExecFile>> {
-    let mut root = KVec::from_elem(0, PATH_MAX, GFP_KERNEL_ACCOUNT)?;
+    let mut root: KVec<u8> = zeroed(PATH_MAX, GFP_KERNEL_ACCOUNT)?;
     let len = match exec.variable(ROOT_VARIABLE, &mut root) {
         Ok(Some(len)) => len,
         Ok(None) => return Ok(None),

@@ -17,7 +17,8 @@ use super::macho::{
 use crate::linux::{
     cpu,
     exec::Exec,
-    exec_file, //
+    exec_file,
+    zeroed::zeroed, //
 };
 use kernel::{
     alloc::AllocError,
@@ -97,7 +98,7 @@ pub(super) fn read_plan(
         return Err(ENOEXEC.into());
     }
     let file_size = exec_file::size(file);
-    let mut prefix = KVec::from_elem(0, SLICES_MAX, GFP_KERNEL_ACCOUNT)?;
+    let mut prefix: KVec<u8> = zeroed(SLICES_MAX, GFP_KERNEL_ACCOUNT)?;
     let len = exec_file::read(file, 0, &mut prefix)?;
     let slice = find_slice(
         prefix.get(..len).unwrap_or_default(),
@@ -123,7 +124,7 @@ pub(super) fn read_plan(
     }
 
     // What counts is what is read here, should it differ from what was read before.
-    let mut bytes = KVVec::from_elem(0, header.len(), GFP_KERNEL_ACCOUNT)?;
+    let mut bytes: KVVec<u8> = zeroed(header.len(), GFP_KERNEL_ACCOUNT)?;
     let len = exec_file::read(file, slice.offset, &mut bytes)?;
     bytes.truncate(len);
     let mut plan = KBox::new(ImagePlan::EMPTY, GFP_KERNEL_ACCOUNT)?;

@@ -91,9 +91,9 @@ impl KernelObject for ClockControl {
 
 /// The ports of all clocks.
 pub(super) struct Clocks {
-    system: Arc<KernelPort>,
-    calendar: Arc<KernelPort>,
-    controls: [Arc<KernelPort>; 2],
+    system: KernelPort,
+    calendar: KernelPort,
+    controls: [KernelPort; 2],
 }
 
 impl Clocks {

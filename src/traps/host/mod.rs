@@ -72,7 +72,7 @@ static HOST: StateKey<TaskHost> = StateKey::new();
 struct Machine {
     clocks: Clocks,
     processors: ProcessorPorts,
-    master_device: Arc<KernelPort>,
+    master_device: KernelPort,
     ports: Arc<HostPorts>,
 }
 

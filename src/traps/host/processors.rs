@@ -99,9 +99,9 @@ impl KernelObject for ProcessorSet {
 /// The ports of the processors and of their set.
 pub(super) struct ProcessorPorts {
     /// By number.
-    processors: KVec<Arc<KernelPort>>,
-    set: Arc<KernelPort>,
-    set_name: Arc<KernelPort>,
+    processors: KVec<KernelPort>,
+    set: KernelPort,
+    set_name: KernelPort,
 }
 
 impl ProcessorPorts {

@@ -9,7 +9,7 @@
 //!
 //! Source of the behaviour: XNU osfmk/kern/ipc_kobject.c; ABI mig §1.
 //!
-//! Locks: `KernelPort::receive`, a leaf. None is held when an object is called.
+//! Locks: none of its own, and none is held when an object is called.
 
 use super::{
     message::{
@@ -39,11 +39,19 @@ use core::{
     mem, //
 };
 use kernel::{
-    new_spinlock, pr_warn_once,
+    pr_warn_once,
     prelude::*,
     sync::{
+        atomic::{
+            ordering::{
+                Full,
+                Relaxed, //
+            },
+            Atomic, //
+        },
+        barrier,
         Arc,
-        SpinLock, //
+        SetOnce, //
     },
 };
 
@@ -95,32 +103,29 @@ pub(crate) mod kind {
 }
 
 /// The port of a kernel object.
-#[pin_data]
+///
+/// It has the receive right until it ends, or is dropped.
 pub(crate) struct KernelPort {
     port: Arc<Port>,
-    #[pin]
-    receive: SpinLock<Option<ReceiveRight>>,
+    ended: Atomic<bool>,
 }
 
 impl KernelPort {
     /// Makes a port for `object`. Fails with `ENOMEM`.
-    pub(crate) fn new(object: Arc<dyn KernelObject>) -> Result<Arc<Self>> {
-        Self::of(Port::for_kernel(object)?)
+    pub(crate) fn new(object: Arc<dyn KernelObject>) -> Result<Self> {
+        Port::for_kernel(object).map(Self::of)
     }
 
     /// As [`new`](Self::new), for an object that is there as long as the module is.
-    pub(crate) fn permanent(object: Arc<dyn KernelObject>) -> Result<Arc<Self>> {
-        Self::of(Port::for_kernel_permanent(object)?)
+    pub(crate) fn permanent(object: Arc<dyn KernelObject>) -> Result<Self> {
+        Port::for_kernel_permanent(object).map(Self::of)
     }
 
-    fn of(receive: ReceiveRight) -> Result<Arc<Self>> {
-        Arc::pin_init(
-            pin_init!(Self {
-                port: receive.port().clone(),
-                receive <- new_spinlock!(Some(receive), "KernelPort::receive"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
+    fn of(receive: ReceiveRight) -> Self {
+        Self {
+            port: receive.into_port(),
+            ended: Atomic::new(false),
+        }
     }
 
     /// Another send right to the port.
@@ -142,8 +147,64 @@ impl KernelPort {
 
     /// The port dies: send rights to it become dead names, and the object is let go.
     pub(crate) fn end(&self) {
-        let receive = self.receive.lock().take();
-        drop(receive);
+        if !self.ended.xchg(true, Relaxed) {
+            drop(ReceiveRight::of(self.port.clone()));
+        }
+    }
+}
+
+impl Drop for KernelPort {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The port of a kernel object, made when it is first asked for.
+pub(super) struct LatePort {
+    port: SetOnce<KernelPort>,
+    ended: Atomic<bool>,
+}
+
+impl LatePort {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self {
+            port: SetOnce::new(),
+            ended: Atomic::new(false),
+        }
+    }
+
+    /// Another send right to the port, which is made for what `object` gives if it is not there.
+    /// `None` without memory.
+    pub(super) fn send_right<O: KernelObject>(
+        &self,
+        object: impl FnOnce() -> O,
+    ) -> Option<SendRight> {
+        if self.port.as_ref().is_none() {
+            let object = Arc::new(object(), GFP_KERNEL_ACCOUNT).ok()?;
+            // If there is one by now, this one ends here.
+            self.port.populate(KernelPort::new(object).ok()?);
+            // Either `end` finds the port, or we see that it has been there.
+            barrier::smp_mb(Full);
+            if self.ended.load(Relaxed) {
+                self.port.as_ref()?.end();
+            }
+        }
+        self.port.as_ref().map(KernelPort::send_right)
+    }
+
+    /// Whether the port is alive and stands for `object`.
+    pub(super) fn stands_for(&self, object: &dyn KernelObject) -> bool {
+        let port = self.port.as_ref();
+        port.is_some_and(|port| port.stands_for(object))
+    }
+
+    /// The port dies, and one that is made later.
+    pub(super) fn end(&self) {
+        self.ended.xchg(true, Full);
+        if let Some(port) = self.port.as_ref() {
+            port.end();
+        }
     }
 }
 

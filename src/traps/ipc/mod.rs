@@ -32,7 +32,7 @@
 //! 3. `Port::state` (spinlock): one port at a time.
 //! 4. `PortSet::state` (spinlock): one set at a time.
 //!
-//! `KernelPort::receive` and `TaskPort::slots` (spinlocks) are leaves. Under a spinlock
+//! `TaskPort::slots` (spinlock) is a leaf. Under a spinlock
 //! nothing is allocated, no user memory is touched, and no right is dropped: what leaves a table
 //! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
 //! the one thing done under these locks that takes others, those of the scheduler.

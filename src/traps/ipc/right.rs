@@ -116,6 +116,11 @@ impl ReceiveRight {
     pub(crate) fn port(&self) -> &Arc<Port> {
         &self.0
     }
+
+    /// The port, to make the right again [`of`](Self::of).
+    pub(super) fn into_port(self) -> Arc<Port> {
+        self.0.dismiss()
+    }
 }
 
 fn receive_right_lost(port: Arc<Port>) {
@@ -139,7 +144,7 @@ impl NamedReceive {
     /// A receive right, and no send right.
     pub(super) fn new(receive: ReceiveRight) -> Self {
         Self {
-            port: receive.0.dismiss(),
+            port: receive.into_port(),
             has_receive: true,
             has_send: false,
         }

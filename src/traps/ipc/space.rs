@@ -72,13 +72,12 @@ impl Space {
         // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
         let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
         let table = Some(Table::new(id, names));
-        let mapper = Mapper::new()?;
         Arc::pin_init(
             pin_init!(Self {
                 id,
                 table <- new_spinlock!(table, "Space::table"),
                 special,
-                mapper <- mapper,
+                mapper <- Mapper::new(),
                 _live: Live::new(&SPACES),
             }),
             GFP_KERNEL_ACCOUNT,

@@ -8,7 +8,8 @@ use super::{
     kobject::{
         kind,
         KernelObject,
-        KernelPort, //
+        KernelPort,
+        LatePort, //
     },
     registered::Registered,
     right::SendRight,
@@ -33,10 +34,7 @@ use crate::{
     linux::{
         access,
         global::Published,
-        process::{
-            self,
-            ProcessId, //
-        },
+        process::ProcessId, //
     },
 };
 use core::{
@@ -60,7 +58,7 @@ use kernel::{
 
 /// What all tasks share: the host, that is, the machine.
 pub(super) struct Host {
-    pub(super) port: Arc<KernelPort>,
+    pub(super) port: KernelPort,
     pub(super) routines: Arc<RoutineTable>,
     _transit: Published<Transit>,
 }
@@ -297,12 +295,12 @@ pub(crate) fn control_right(task: &Task) -> Option<SendRight> {
 
 /// The port by which `task` is named.
 pub(crate) fn name_right(task: &Task) -> Option<SendRight> {
-    Some(SPACE.of_task(task)?.special.name.send_right())
+    SPACE.of_task(task)?.special.name_right()
 }
 
 /// The port by which `thread` is controlled.
 pub(crate) fn thread_right(thread: &Thread) -> Option<SendRight> {
-    Some(THREAD.of_thread(thread)?.port.send_right())
+    THREAD.of_thread(thread)?.send_right()
 }
 
 /// Gives `right` to the caller, and returns its name.
@@ -322,8 +320,8 @@ pub(crate) fn take_back(caller: &Context<'_>, name: PortName) {
 /// The special ports of a task.
 pub(super) struct SpecialPorts {
     pub(super) object: Arc<TaskPort>,
-    pub(super) task_self: Arc<KernelPort>,
-    pub(super) name: Arc<KernelPort>,
+    pub(super) task_self: KernelPort,
+    name: LatePort,
     pub(super) registered: Arc<Registered>,
 }
 
@@ -334,13 +332,10 @@ impl SpecialPorts {
         let object = TaskPort::new(host, parent.map(|parent| &*parent.object))?;
         let registered = Registered::new(parent.map(|parent| &*parent.registered));
         let registered = Arc::pin_init(registered, GFP_KERNEL_ACCOUNT)?;
-        let name = object.name.clone();
-        let task_self = KernelPort::new(object.clone())?;
         Ok(Self {
-            name: KernelPort::new(Arc::new(name, GFP_KERNEL_ACCOUNT)?)
-                .inspect_err(|_| task_self.end())?,
+            task_self: KernelPort::new(object.clone())?,
+            name: LatePort::new(),
             object,
-            task_self,
             registered,
         })
     }
@@ -355,6 +350,11 @@ impl SpecialPorts {
         self.object
             .get(Slot::Kernel)
             .unwrap_or_else(|| self.task_self.send_right())
+    }
+
+    /// Another send right to the port by which the task is named. `None` without memory.
+    pub(super) fn name_right(&self) -> Option<SendRight> {
+        self.name.send_right(|| self.object.name.clone())
     }
 
     /// The task's own port dies. The others stay, for children that still inherit.
@@ -388,12 +388,9 @@ impl KernelObject for ThreadPort {
 }
 
 impl ThreadPort {
-    /// Makes the object for the current thread.
-    pub(super) fn new() -> Self {
-        Self {
-            process: ProcessId::current(),
-            tid: process::current_tid(),
-        }
+    /// Makes the object for a thread of `process`.
+    pub(super) fn new(process: ProcessId, tid: u32) -> Self {
+        Self { process, tid }
     }
 
     /// The process that the thread is or was in.

@@ -65,7 +65,7 @@ fn task_get_special_port(
             let task = task.task(call.context().mach())?;
             SPACE
                 .of_task(&task)
-                .map(|space| space.special.name.send_right())
+                .and_then(|space| space.special.name_right())
         }
         _ => match (slot(which)?, task.get(slot(which)?)) {
             (Slot::Kernel, None) => Some(SendRight::make(call.port())),

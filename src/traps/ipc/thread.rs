@@ -6,9 +6,10 @@
 //! Locks: `ThreadIpc::special_reply`, a leaf.
 
 use super::{
-    kobject::KernelPort,
+    kobject::LatePort,
     message::Message,
     port::Port,
+    right::SendRight,
     special::ThreadPort,
     waiter::Waiter, //
 };
@@ -16,6 +17,10 @@ use crate::{
     core::ThreadState,
     linux::{
         fifo::Node,
+        process::{
+            self,
+            ProcessId, //
+        },
         queue::Linked,
         slot::Slot, //
     },
@@ -33,7 +38,9 @@ use kernel::{
 /// A thread as IPC sees it.
 #[pin_data]
 pub(super) struct ThreadIpc {
-    pub(super) port: Arc<KernelPort>,
+    pub(super) port: LatePort,
+    process: ProcessId,
+    tid: u32,
     pub(super) waiter: Arc<Linked<Waiter>>,
     /// A message whose memory the thread's next send uses. In an exchange of requests and replies
     /// the buffers just change hands.
@@ -46,17 +53,24 @@ pub(super) struct ThreadIpc {
 impl ThreadIpc {
     /// Makes the state of a thread. Fails with `ENOMEM`.
     pub(super) fn new() -> Result<Arc<Self>> {
-        let port = KernelPort::new(Arc::new(ThreadPort::new(), GFP_KERNEL_ACCOUNT)?)?;
         let waiter = Waiter::new()?;
         Arc::pin_init(
             pin_init!(Self {
-                port,
+                port: LatePort::new(),
+                process: ProcessId::current(),
+                tid: process::current_tid(),
                 waiter,
                 cached: Slot::new(),
                 special_reply <- new_spinlock!(None, "ThreadIpc::special_reply"),
             }),
             GFP_KERNEL_ACCOUNT,
         )
+    }
+
+    /// Another send right to the thread's port. `None` without memory.
+    pub(super) fn send_right(&self) -> Option<SendRight> {
+        self.port
+            .send_right(|| ThreadPort::new(self.process.clone(), self.tid))
     }
 
     /// Makes `port` the thread's special reply port; the previous one is an ordinary port then.

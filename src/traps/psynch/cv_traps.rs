@@ -219,7 +219,7 @@ fn psynch_cvsignal(context: &Context<'_>, args: PsynchCvsignalArgs) -> BsdResult
         return Err(EINVAL.into());
     }
     let target: Option<Arc<Linked<Waiter>>> = if named {
-        Some(super::waiter_of(context, port).ok_or(ESRCH)?)
+        Some(super::waiter_of(context, port)?)
     } else {
         None
     };

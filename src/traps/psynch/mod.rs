@@ -128,6 +128,10 @@ impl Subsystem for Psynch {
         THREAD.bind(position);
     }
 
+    fn makes_states_late(&self) -> bool {
+        true
+    }
+
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let shared = self.shared.clone();
         let task = Arc::pin_init(
@@ -169,7 +173,7 @@ struct TaskPsynch {
 
 impl TaskPsynch {
     fn of<'a>(context: &Context<'a>) -> Result<&'a Self> {
-        TASK.of_task(context.task()).ok_or(ENXIO)
+        TASK.for_task(context.task())
     }
 
     /// Where what the kernel keeps of the lock at `address` is found. May sleep.
@@ -211,7 +215,7 @@ struct ThreadPsynch {
 
 impl ThreadPsynch {
     fn of<'a>(context: &Context<'a>) -> Result<&'a Self> {
-        THREAD.of_thread(context.thread()).ok_or(ENXIO)
+        THREAD.for_thread(context)
     }
 
     /// An entry that nobody uses. Fails with `ENOMEM`.
@@ -236,10 +240,17 @@ impl ThreadState for ThreadPsynch {
     }
 }
 
-/// The place in wait lists of the living thread that `name` is a right to.
-fn waiter_of(context: &Context<'_>, name: PortName) -> Option<Entry> {
-    let object = ipc::object_named(context, name).ok()?;
-    let port = object.as_any().downcast_ref::<ThreadPort>()?;
-    let thread = port.thread(context.mach()).ok()?;
-    Some(THREAD.of_thread(&thread)?.waiter.clone())
+/// The place in wait lists of the living thread that `name` is a right to. `ESRCH` if it is not,
+/// `ENOMEM`.
+fn waiter_of(context: &Context<'_>, name: PortName) -> Result<Entry> {
+    let thread = || {
+        let object = ipc::object_named(context, name).ok()?;
+        let port = object.as_any().downcast_ref::<ThreadPort>()?;
+        port.thread(context.mach()).ok()
+    };
+    match THREAD.of_thread(&*thread().ok_or(ESRCH)?) {
+        Some(state) => Ok(state.waiter.clone()),
+        // It has never waited: one that is in no list will do.
+        None => Waiter::new(),
+    }
 }

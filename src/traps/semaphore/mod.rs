@@ -87,6 +87,10 @@ impl Subsystem for Semaphores {
         THREAD.bind(position);
     }
 
+    fn makes_states_late(&self) -> bool {
+        true
+    }
+
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let state = TaskSemaphores::new()?;
         Ok(Some(Arc::new(state, GFP_KERNEL_ACCOUNT)?))

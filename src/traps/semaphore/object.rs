@@ -112,6 +112,8 @@ pub(super) struct Semaphore {
 pub(super) enum Attempt<'a> {
     /// There was one, or never will be.
     Done(KernResult),
+    /// There was none, and `waiter` gave none to be queued.
+    NoWaiter,
     /// The waiter is in the queue.
     Queued(&'a Arc<Linked<Waiter>>),
 }
@@ -190,7 +192,7 @@ impl Semaphore {
             return Attempt::Done(Err(KernError::OPERATION_TIMED_OUT));
         }
         let Some(waiter) = waiter() else {
-            return Attempt::Done(Err(KernError::FAILURE));
+            return Attempt::NoWaiter;
         };
         let queued = if self.policy.by_priority || self.policy.reversed {
             waiter.begin_with_priority();

@@ -37,7 +37,8 @@ pub(super) const ROUTINES: &[RoutineDescriptor] = routines![semaphore_create, se
 /// The task as an owner of semaphores. `KERN_INVALID_TASK` when it has ended.
 fn owner(call: &Call<'_>, task: &TaskPort) -> KernResult<Arc<Owner>> {
     let task = task.task(call.context().mach())?;
-    let state = TASK.of_task(&task).ok_or(KernError::INVALID_TASK)?;
+    let state = TASK.for_task(&task);
+    let state = state.map_err(|_| KernError::RESOURCE_SHORTAGE)?;
     Ok(state.owner.clone())
 }
 

@@ -157,10 +157,18 @@ fn wait(
     patience: Patience,
 ) -> KernResult {
     let waiter = || Some(&THREAD.of_thread(context.thread())?.waiter);
-    let attempt = semaphore.try_wait(waiter, patience);
+    let mut attempt = semaphore.try_wait(waiter, patience);
+    if let Attempt::NoWaiter = attempt {
+        // The thread's first wait.
+        THREAD
+            .for_thread(context)
+            .map_err(|_| KernError::RESOURCE_SHORTAGE)?;
+        attempt = semaphore.try_wait(waiter, patience);
+    }
     let signalled = signal.map_or(Ok(()), Semaphore::signal);
     match attempt {
         Attempt::Done(result) => result,
+        Attempt::NoWaiter => Err(KernError::FAILURE),
         Attempt::Queued(waiter) => match signalled {
             Ok(()) => semaphore.finish_wait(waiter, patience),
             // Whoever was to be told cannot be, and would not answer.

@@ -20,9 +20,12 @@ use crate::{
         TrapDescriptor,
         Vchroot, //
     },
-    linux::path::{
-        LastLink,
-        Path, //
+    linux::{
+        path::{
+            LastLink,
+            Path, //
+        },
+        zeroed::zeroed, //
     },
 };
 use core::mem::{
@@ -78,7 +81,7 @@ fn vchroot_expand(context: &Context<'_>, address: UserAddr) -> Result {
         return Ok(());
     };
     // Too large for the stack.
-    let mut bytes = KVec::from_elem(0, size_of::<VchrootExpandArgs>(), GFP_KERNEL_ACCOUNT)?;
+    let mut bytes: KVec<u8> = zeroed(size_of::<VchrootExpandArgs>(), GFP_KERNEL_ACCOUNT)?;
     user::read_bytes(address, &mut bytes)?;
     let args = VchrootExpandArgs::ref_from_bytes(&bytes).map_err(|_| EINVAL)?;
     let end = args.path.iter().position(|&byte| byte == 0);
