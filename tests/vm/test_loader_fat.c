@@ -146,6 +146,83 @@ TEST(preferences_choose_and_are_not_passed_on)
 	CHECK_REPORT(&program, "env", 1, "B=2");
 }
 
+/* Which of two images ran: each has its own address. */
+static bool ran_fixed(void)
+{
+	return report_number(&program, "header") == 0x100000000;
+}
+
+static bool has_flag(const char *flag)
+{
+	static char info[65536];
+	char word[64];
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	size_t size;
+
+	REQUIRE(file != NULL);
+	size = fread(info, 1, sizeof(info) - 1, file);
+	fclose(file);
+	info[size] = '\0';
+	snprintf(word, sizeof(word), " %s ", flag);
+	return strstr(info, word) != NULL;
+}
+
+TEST(image_for_newer_processors_is_taken_where_it_runs)
+{
+	static const struct slice slices[] = {
+		{ X86_64, 3, "/macho/probe" },
+		{ X86_64, 8, "/macho/probe_fixed" },
+	};
+	static const struct slice swapped[] = {
+		{ X86_64, 8, "/macho/probe_fixed" },
+		{ X86_64, 3, "/macho/probe" },
+	};
+	static const char *const haswell[] = {
+		"avx2", "bmi1", "bmi2", "fma", "f16c", "movbe", "abm",
+	};
+	bool newer = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(haswell); i++)
+		newer &= has_flag(haswell[i]);
+	note("this processor %s x86_64h", newer ? "runs" : "does not run");
+	check_both(slices, 2);
+	CHECK_EQ(ran_fixed(), newer);
+	check_both(swapped, 2);
+	CHECK_EQ(ran_fixed(), newer);
+	/* Alone it is taken anyway. */
+	check_both(slices + 1, 1);
+	CHECK(ran_fixed());
+}
+
+static void check_preference(const char *value, bool narrow)
+{
+	char variable[64];
+	char *envp[] = { variable, NULL };
+
+	snprintf(variable, sizeof(variable), "__mldr_bprefs=%s", value);
+	run(envp);
+	CHECK_EQ(report_number(&program, "header") < 1ul << 32, narrow);
+	CHECK_EQ(report_count(&program, "env"), 0);
+}
+
+TEST(preferences_choose_the_width)
+{
+	static const struct slice slices[] = {
+		{ I386, 3, "/macho/probe32" },
+		{ X86_64, 3, "/macho/probe" },
+	};
+
+	write_fat(FAT_MAGIC, slices, 2);
+	check_preference("0,0,0,0", false);
+	check_preference("7,1000007,0,0", true);
+	check_preference("1000007,7,0,0", false);
+	/* The first that there is; of none, the usual one */
+	check_preference("100000c,7,1000007,0", true);
+	check_preference("100000c,12,0,0", false);
+	write_fat(FAT_MAGIC_64, slices, 2);
+	check_preference("7,0,0,0", true);
+}
+
 TEST(preferences_are_kept_from_other_programs_too)
 {
 	char *argv[] = { "probe", NULL };

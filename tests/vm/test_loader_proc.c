@@ -17,9 +17,11 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "lookup.h"
 #include "mach.h"
 #include "process.h"
 #include "program.h"
+#include "rpc.h"
 
 #define PROBE		"/macho/probe"
 #define NOBODY		65534
@@ -244,6 +246,38 @@ TEST(stop_after_exec_is_inherited_and_told_once)
 	CHECK_EQ(trap(NR_started_suspended, 0), 1);
 	CHECK_EQ(trap(NR_started_suspended, 0), 0);
 	WAIT_CHILD_OK(start_child(find_suspended, (void *)0));
+}
+
+/* What a debugger is told of the running program. */
+static void check_dyld_info(uint64_t address, uint64_t size)
+{
+	struct rpc rpc;
+	name_t task;
+
+	REQUIRE_RET(task_for(program.pid, &task), 0);
+	CHECK_RET(RPC(&rpc, task, 3405, 17, 5), 0);
+	REQUIRE_EQ(rpc.size, 40 + 20);
+	CHECK_HEX(rpc_wide_at(&rpc, 1), address);
+	CHECK_HEX(rpc_wide_at(&rpc, 3), size);
+	CHECK_EQ(rpc_words(&rpc)[5], 1);
+}
+
+TEST(debuggers_find_the_list_of_images)
+{
+	char *argv[] = { "program", "wait", NULL };
+	struct set_dyld_info_args args = { .all_images_address = 1, .all_images_length = 2 };
+
+	mach_open();
+	/* What the executing task said is of the old image. */
+	CHECK_RET(trap_struct(NR_set_dyld_info, &args), 0);
+	program_start(&program, "/macho/dynamic", argv, no_env, NULL);
+	CHECK(report_number(&program, "images") != 0);
+	check_dyld_info(report_number(&program, "images"), report_number(&program, "images_size"));
+	program_finish(&program);
+	/* A static program has none. */
+	program_start(&program, PROBE, argv, no_env, NULL);
+	check_dyld_info(0, 0);
+	program_finish(&program);
 }
 
 TEST(set_dyld_info_takes_its_structure)
