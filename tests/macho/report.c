@@ -129,6 +129,36 @@ static void report_segments(void)
 }
 #endif
 
+/* How many names the task has, of those that a new task has first. */
+static unsigned int count_names(void)
+{
+	struct mach_port_type_args args = { .task_right_name = task_self() };
+	unsigned int count = 0;
+	name_t name;
+	uint32_t type;
+
+	args.port_type_out = ADDRESS(&type);
+	for (name = 0x103; name < 0x1000; name += 4) {
+		args.port_right_name = name;
+		if (trap(NR__kernelrpc_mach_port_type_trap, (uintptr_t)&args) == KERN_SUCCESS)
+			count++;
+	}
+	return count;
+}
+
+/* What a task has of the one before it. */
+static void report_inheritance(void)
+{
+	struct uidgid ids = { 0 };
+
+	say("names %x\n", count_names());
+	trap(NR_getuidgid, (uintptr_t)&ids);
+	say("ids %x %x\n", ids.uid, ids.gid);
+	say("tracer %lx\n", trap(NR_get_tracer, 0));
+	say("suspended %lx\n", trap(NR_started_suspended, 0));
+	say("suspended %lx\n", trap(NR_started_suspended, 0));
+}
+
 void report(const struct startup *startup)
 {
 	const unsigned long *page = (const unsigned long *)COMMPAGE;
@@ -154,6 +184,7 @@ void report(const struct startup *startup)
 	for_each_line("/proc/self/maps", show_mapping, NULL);
 	if (mach_start(startup)) {
 		say("fdflags %lx\n", CALL2(fcntl, mach_descriptor(), F_GETFD));
+		report_inheritance();
 		say("version %lx\n", trap(NR_get_api_version, 0));
 		say("task %x\n", task_self());
 		say("thread %lx\n", trap(NR_thread_self_trap, 0));
