@@ -66,7 +66,7 @@ $(MACHO)/i386/%.o: demo/%.S demo/demo.mk
 	@echo "  AS [O] $@"
 	$(Q)$(MACHO32_CC) -c -o $@ $<
 
-$(MACHO)/hello: $(MACHO)/hello.o $(MACHO_START) demo/relink.py
+$(MACHO)/hello: $(MACHO)/hello.o $(MACHO)/ends.o $(MACHO_START) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-static,$@,$(filter %.o,$^),-pie)
 
@@ -78,7 +78,11 @@ $(MACHO)/dynamic: $(MACHO)/dynamic.o $(MACHO_RUNTIME) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-dynamic,$@,$(filter %.o,$^),/demo/dyld,-pie)
 
-DEMO_FILES := $(addprefix $(DEMO)/,run-demo hello dyld dynamic)
+# Its load commands are as they were, and what they are about is not there.
+$(MACHO)/damaged: $(MACHO)/hello
+	$(Q)head -c 4096 $< > $@ && chmod 755 $@
+
+DEMO_FILES := $(addprefix $(DEMO)/,run-demo hello dyld dynamic damaged)
 INITRAMFS_EXTRA += $(DEMO_FILES)
 
 $(DEMO)/run-demo: demo/run-demo

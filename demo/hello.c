@@ -2,8 +2,10 @@
 /*
  * The demo: a static Mach-O program that gets to know its kernel, forks, and
  * exchanges Mach messages with its child, which then becomes a dynamically
- * linked program (dynamic.c) and, last of all, an ELF one.
+ * linked program (dynamic.c) and, last of all, an ELF one. Then it has children
+ * that end in other ways (ends.c).
  */
+#include "ends.h"
 #include "mach.h"
 
 #define ROUNDS 3
@@ -129,5 +131,5 @@ int run(const struct startup *startup)
 	say("  parent: child %ld ended with status %d\n", pid, status >> 8 & 0xff);
 	if (status)
 		return 3;
-	return result;
+	return result ? result : show_ends(port);
 }

@@ -52,6 +52,7 @@ const char *apple_value(const struct startup *startup, const char *key);
 #define SYS_getpid	39
 #define SYS_fork	57
 #define SYS_execve	59
+#define SYS_kill	62
 #define SYS_wait4	61
 #define SYS_fcntl	72
 #define SYS_arch_prctl	158
@@ -67,6 +68,7 @@ const char *apple_value(const struct startup *startup, const char *key);
 #define SYS_getpid	20
 #define SYS_fork	2
 #define SYS_execve	11
+#define SYS_kill	37
 #define SYS_wait4	114
 #define SYS_fcntl	55
 #define SYS_exit_group	252

@@ -85,7 +85,7 @@ use kernel::{
 /// The traps of this subsystem, file by file.
 pub(crate) const TRAPS: [&[TrapDescriptor]; 3] = [mutex::TRAPS, cv_traps::TRAPS, rw_traps::TRAPS];
 
-static OBJECTS: ObjectCounter = ObjectCounter::new("psynch objects");
+static OBJECTS: ObjectCounter = ObjectCounter::new("psynch_objects");
 
 static TASK: StateKey<TaskPsynch> = StateKey::new();
 
