@@ -41,12 +41,22 @@ TEST_LIMIT(mutexes_of_threads, LIMIT_S)
 
 TEST_LIMIT(first_fit_mutexes_of_threads, LIMIT_S)
 {
-	psynch_load_mutex(PS_PRIVATE | PS_FIRSTFIT, 0, share(600));
+	psynch_load_mutex(PS_PRIVATE | PS_FIRSTFIT, 0, share(500));
+}
+
+TEST_LIMIT(first_fit_mutexes_with_signals, LIMIT_S)
+{
+	psynch_load_mutex(PS_PRIVATE | PS_FIRSTFIT, WITH_SIGNALS, share(40));
 }
 
 TEST_LIMIT(condition_variables_of_threads, LIMIT_S)
 {
-	psynch_load_cond(PS_PRIVATE | PS_FIRSTFIT, 0, share(20));
+	psynch_load_cond(PS_PRIVATE | PS_FIRSTFIT, 0, share(60));
+}
+
+TEST_LIMIT(condition_variables_with_signals, LIMIT_S)
+{
+	psynch_load_cond(PS_PRIVATE | PS_FAIR, WITH_SIGNALS, share(20));
 }
 
 TEST_LIMIT(read_write_locks_of_threads, LIMIT_S)

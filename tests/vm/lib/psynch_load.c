@@ -13,6 +13,9 @@
 
 enum { WORKERS = 6, ROOM = 4 };
 
+/* Workers tell what they have done in such parts, and the rest of us that often. */
+enum { PART = 128, PROGRESS_S = 60 };
+
 /* What the workers of one load share. */
 struct load {
 	struct ps_mutex mutex;
@@ -22,6 +25,7 @@ struct load {
 	bool signals;
 	unsigned long ops;		/* of each worker */
 	atomic_int arrived, running;
+	_Atomic unsigned long done;	/* about */
 	_Atomic uint32_t next_id;
 
 	/* Protected by the locks */
@@ -66,6 +70,12 @@ static void linger(unsigned int *random)
 
 /* The loads */
 
+static void did_one(struct load *load, unsigned long i)
+{
+	if (i % PART == PART - 1)
+		atomic_fetch_add(&load->done, PART);
+}
+
 static void enter(struct load *load)
 {
 	if (load->inside++)
@@ -94,6 +104,7 @@ static void use_mutex(struct load *load, unsigned int id)
 		load->copy++;
 		leave(load);
 		ps_mutex_unlock(&load->mutex);
+		did_one(load, i);
 	}
 }
 
@@ -132,6 +143,7 @@ static void use_cond(struct load *load, unsigned int id)
 		else
 			ps_cond_signal(put ? &load->not_empty : &load->not_full);
 		ps_mutex_unlock(&load->mutex);
+		did_one(load, i);
 	}
 }
 
@@ -163,6 +175,7 @@ static void use_rwlock(struct load *load, unsigned int id)
 			atomic_fetch_sub(&load->readers, 1);
 		}
 		ps_rwlock_unlock(&load->rwlock);
+		did_one(load, i);
 	}
 }
 
@@ -201,7 +214,7 @@ static void run(struct load *load, void (*function)(struct load *load, unsigned 
 	struct worker workers[WORKERS];
 	pid_t children[WORKERS];
 	unsigned int random = 1;
-	uint64_t began = now_ns();
+	uint64_t began = now_ns(), told = began;
 
 	use = function;
 	catch_signal(SIGUSR1);
@@ -214,15 +227,19 @@ static void run(struct load *load, void (*function)(struct load *load, unsigned 
 		else
 			worker_start(&workers[i], work, load);
 	}
-	while (load->signals && atomic_load(&load->running) > 0) {
+	while (atomic_load(&load->running) > 0) {
 		int i = (int)(next_random(&random) % WORKERS);
 
-		if (load->by_processes)
+		/* The worker may have ended. */
+		if (load->signals && load->by_processes)
 			kill(children[i], SIGUSR1);
-		else
-			/* It may have ended. */
+		else if (load->signals)
 			syscall(SYS_tgkill, getpid(), workers[i].tid, SIGUSR1);
-		usleep(200);
+		usleep(load->signals ? 200 : 20000);
+		if (now_ns() - told > PROGRESS_S * 1000000000ull) {
+			told = now_ns();
+			note("%lu of %lu", atomic_load(&load->done), load->ops * WORKERS);
+		}
 	}
 	for (int i = 0; i < WORKERS; i++) {
 		if (load->by_processes)
