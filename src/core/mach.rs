@@ -73,7 +73,7 @@ impl Mach {
             subsystem.bind(position);
         }
         let events = Counters::new()?;
-        let watches = Deferred::new(Watches::new())?;
+        let watches = Deferred::new(Watches::new(), GFP_KERNEL)?;
         let history = Arc::pin_init(History::new(), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {

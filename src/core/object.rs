@@ -16,8 +16,14 @@ pub(crate) struct ObjectCounter {
 }
 
 impl ObjectCounter {
-    /// Makes a counter for objects called `name` (a plural, as `ports`).
+    /// Makes a counter for objects called `name`: a plural, and one word, as `port_sets`, since
+    /// readers split the line at spaces. Evaluated at compile time only.
     pub(crate) const fn new(name: &'static str) -> Self {
+        let mut rest = name.as_bytes();
+        while let [byte, after @ ..] = rest {
+            assert!(matches!(byte, b'a'..=b'z' | b'_'));
+            rest = after;
+        }
         Self {
             name,
             live: Atomic::new(0),

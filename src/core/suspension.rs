@@ -299,7 +299,7 @@ impl Stop {
     /// Queues it when the current work of the thread is over: before, it would be run again at
     /// once. Fails without memory.
     fn queue_again_soon(self: &Arc<Self>) -> Result {
-        Deferred::new(QueueAgain(self.clone()))?.run_soon();
+        Deferred::new(QueueAgain(self.clone()), GFP_KERNEL_ACCOUNT)?.run_soon();
         Ok(())
     }
 }

@@ -2,11 +2,11 @@
 
 //! Alarms: work that is done at a given moment.
 //!
-//! Serves timers of tasks. The kernel crate's timers are not used: their absolute times cannot be
+//! Serves timers of tasks, and clean-up that is due after a long time. The kernel crate's timers are not used: their absolute times cannot be
 //! made from a number of nanoseconds, and a handle of theirs cancels a timer that was set anew.
 //!
 //! Locks: none. An alarm is set and cancelled by one thread at a time, which its owner sees to.
-//! Its function runs in an interrupt; there it counts the expiry and leaves the rest to a thread.
+//! Its function runs in an interrupt; there it notes the expiry and leaves the rest to a thread.
 //!
 //! Unloading is safe because dropping an alarm waits for its function, and what has been left to a
 //! thread holds a reference on the module ([`super::deferred`]).
@@ -30,9 +30,10 @@ use kernel::{
 
 /// What is to be done when an alarm goes off.
 pub(crate) trait Alarmed: Job {
-    /// The alarm has gone off; [`Job::run`] follows, perhaps once for several times. Called in an
-    /// interrupt: must take no lock and drop nothing.
-    fn note_expiry(&self);
+    /// The alarm has gone off; [`Job::run`] follows, perhaps once for several times. Returns after
+    /// how many nanoseconds, at least, the alarm is to go off again; `None` if it is no longer set.
+    /// Called in an interrupt: must take no lock and drop nothing.
+    fn note_expiry(&self) -> Option<u64>;
 }
 
 /// An alarm.
@@ -118,9 +119,18 @@ impl<J: Alarmed> Alarm<J> {
         let timer = timer.cast::<Opaque<bindings::hrtimer>>();
         // SAFETY: By the caller's promise.
         let alarm = unsafe { &*container_of!(timer, Self, timer) };
-        alarm.job.note_expiry();
+        let again = alarm.job.note_expiry();
         alarm.job.run_soon();
-        bindings::hrtimer_restart::HRTIMER_NORESTART
+        let Some(nanoseconds) = again else {
+            return bindings::hrtimer_restart::HRTIMER_NORESTART;
+        };
+        let interval = bindings::ktime_t::try_from(nanoseconds).unwrap_or(bindings::ktime_t::MAX);
+        // SAFETY: The timer is the one whose function this is, so it may be moved on here.
+        unsafe {
+            let now = bindings::hrtimer_cb_get_time(alarm.timer.get());
+            bindings::hrtimer_forward(alarm.timer.get(), now, interval);
+        }
+        bindings::hrtimer_restart::HRTIMER_RESTART
     }
 }
 

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work that is left to a thread of the kernel.
+//! Work that is left to a thread of the kernel, to be done soon or some time later.
 //!
 //! Serves those who learn of something where they must not sleep, in a context of which nothing is
-//! known: unlike [`super::task_work`], no thread has to come by.
+//! known, and clean-up that must wait for something that nobody tells us of. Unlike
+//! [`super::task_work`], no thread has to come by.
 //!
-//! Work that is queued holds a reference on the module (see [`super::module`]).
+//! Work that is queued holds a reference on the module (see [`super::module`]): unloading is refused
+//! until it is done, so delays must be short. What has to be done after a long time, or not at all
+//! if the module goes, is for [`super::alarm`].
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use core::ops::Deref;
 use kernel::{
-    impl_has_work,
-    new_work,
+    alloc::Flags,
+    impl_has_delayed_work,
+    new_delayed_work,
     prelude::*,
     sync::Arc,
+    time::msecs_to_jiffies,
     workqueue::{
         self,
-        Work,
+        DelayedWork,
         WorkItem, //
     }, //
 };
@@ -26,42 +31,52 @@ use super::module;
 
 /// What can be deferred.
 pub(crate) trait Job: Send + Sync + 'static {
-    /// Does all that there is to do. May sleep.
+    /// Does all that there is to do. May sleep. No process is current.
     fn run(&self);
 }
 
-/// A job with its place in the queue.
+/// A job with its place in the queue, where it is at most once.
 #[pin_data]
 pub(crate) struct Deferred<J: Job> {
     #[pin]
-    work: Work<Self>,
+    work: DelayedWork<Self>,
     #[pin]
     job: J,
 }
 
-impl_has_work! {
-    impl{J: Job} HasWork<Self> for Deferred<J> { self.work }
+impl_has_delayed_work! {
+    impl{J: Job} HasDelayedWork<Self> for Deferred<J> { self.work }
 }
 
 impl<J: Job> Deferred<J> {
     /// Makes a job that is not queued. Fails with `ENOMEM`.
-    pub(crate) fn new(job: impl PinInit<J>) -> Result<Arc<Self>> {
+    pub(crate) fn new(job: impl PinInit<J>, flags: Flags) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                work <- new_work!("Deferred::work"),
+                work <- new_delayed_work!("Deferred::work"),
                 job <- job,
             }),
-            GFP_KERNEL,
+            flags,
         )
     }
 
     /// Has the job run soon, once for all calls until it starts. Does nothing when the module is
     /// being unloaded. May be called in any context.
     pub(crate) fn run_soon(self: &Arc<Self>) {
+        self.run_in(0);
+    }
+
+    /// Has the job run in about `milliseconds`, unless it is queued already. As
+    /// [`run_soon`](Self::run_soon) otherwise.
+    pub(crate) fn run_in(self: &Arc<Self>, milliseconds: u32) {
         let Some(module) = module::module_ref() else {
             return;
         };
-        if workqueue::system_long().enqueue(self.clone()).is_ok() {
+        let delay = msecs_to_jiffies(milliseconds);
+        if workqueue::system_long()
+            .enqueue_delayed(self.clone(), delay)
+            .is_ok()
+        {
             // `run` gives it back.
             core::mem::forget(module);
         }
@@ -72,7 +87,7 @@ impl<J: Job> WorkItem for Deferred<J> {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        // SAFETY: `run_soon` left one reference on the module for each time that the item was
+        // SAFETY: `run_in` left one reference on the module for each time that the item was
         // queued. It is the last to be dropped here, after which this function only returns.
         let _module = unsafe { module::ModuleRef::from_forgotten() };
         this.job.run();

@@ -22,7 +22,6 @@ pub(crate) mod fifo;
 pub(crate) mod files;
 pub(crate) mod global;
 pub(crate) mod held;
-pub(crate) mod later;
 pub(crate) mod machine;
 pub(crate) mod module;
 pub(crate) mod new_image;

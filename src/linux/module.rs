@@ -17,8 +17,6 @@
 //! * a piece of task work ([`super::task_work`]): the queue holds a reference until the item has
 //!   run, and what follows its release is the return to the kernel;
 //! * work left to a thread of the kernel ([`super::deferred`]): as task work;
-//! * work done later ([`super::later`]): what is pending holds a reference until it has run, and the
-//!   rest is the return to the work queue;
 //! * a tracepoint probe ([`super::events`]): unregistering waits for running probes.
 //!
 //! So at most a few instructions can be outstanding when `module_exit` starts, and none of them

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "debugfs.h"
 #include "harness.h"
 #include "psynch.h"
 
@@ -279,6 +281,46 @@ TEST(thread_that_comes_back_makes_nothing_forgotten)
 	CHECK_HEX(ps_rdlock(LOCK, 0x400, 0x200, 0x200, 0), 2 * PS_INC);
 	worker_join(&reader.worker);
 	CHECK_HEX(reader.result, 2 * PS_INC);
+}
+
+static long psynch_objects(void)
+{
+	struct object_counts counts;
+
+	REQUIRE(read_object_counts(&counts));
+	for (size_t i = 0; i < counts.kinds; i++)
+		if (!strcmp(counts.kind[i].name, "psynch_objects"))
+			return counts.kind[i].live;
+	FATAL("psynch objects are not counted");
+	return 0;
+}
+
+static void *shared_page(int fd);
+
+/* They stay for some seconds; then they go although nobody comes by. */
+TEST_LIMIT(idle_locks_go_by_themselves, 120)
+{
+	char *page;
+	long before;
+
+	mach_open();
+	page = shared_page(-1);
+	before = psynch_objects();
+	for (int i = 0; i < 100; i++) {
+		uint32_t flags = i % 2 ? PS_SHARED : PS_PRIVATE;
+
+		CHECK_HEX(ps_rwunlock(page + i * 16, 0x200, 0x100, 0x100, flags), 0x200);
+		CHECK_HEX(ps_wrlock(page + i * 16, 0x200, 0x100, 0x100, flags),
+			  PS_INC | PS_K | PS_E);
+	}
+	CHECK_EQ(psynch_objects(), before + 100);
+	while (psynch_objects() > before)
+		sleep_ms(100);
+	/* Again, with an alarm that has gone off before */
+	CHECK_HEX(ps_rwunlock(page, 0x200, 0x100, 0x100, PS_PRIVATE), 0x200);
+	CHECK_HEX(ps_wrlock(page, 0x200, 0x100, 0x100, PS_PRIVATE), PS_INC | PS_K | PS_E);
+	while (psynch_objects() > before)
+		sleep_ms(100);
 }
 
 TEST(idle_lock_can_become_something_else)

@@ -104,7 +104,9 @@ impl Job for Ring {
 }
 
 impl Alarmed for Ring {
-    fn note_expiry(&self) {}
+    fn note_expiry(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a task waits for.
@@ -222,11 +224,11 @@ fn clock_alarm(
     let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
     let what = message(kern::KERN_SUCCESS, at)?;
     let no_memory = |_: Error| KernError::RESOURCE_SHORTAGE;
-    let ring = Deferred::new(pin_init!(Ring {
+    let ring = pin_init!(Ring {
         message <- new_spinlock!(Some((what, port)), "Ring::message"),
         _live: Live::new(&ALARMS),
-    }))
-    .map_err(no_memory)?;
+    });
+    let ring = Deferred::new(ring, GFP_KERNEL_ACCOUNT).map_err(no_memory)?;
     let alarm = KBox::pin_init(Alarm::since_boot(ring), GFP_KERNEL_ACCOUNT).map_err(no_memory)?;
     Alarm::set(&alarm, Deadline::at(at));
     host.pending.keep_alarm(alarm)

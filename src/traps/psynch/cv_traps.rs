@@ -21,7 +21,7 @@ use super::{
         Object,
         ObjectKind, //
     },
-    table::Place,
+    place::Place,
     waiter::Waiter,
     word::{
         self,

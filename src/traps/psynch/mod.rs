@@ -11,7 +11,8 @@
 //! | file | what |
 //! |---|---|
 //! | `word` | the words and how counts compare |
-//! | `table` | finding what the kernel keeps, by address or by shared memory |
+//! | `table` | what the kernel keeps, by address or by shared memory |
+//! | `place` | where a trap finds it, and how it goes |
 //! | `object` | kinds of objects |
 //! | `waiter` | threads that wait, and who ends a wait |
 //! | `record` | wake-ups and grants for those who have not come yet |
@@ -20,13 +21,14 @@
 //! The kernel knows no owners: what the death of one means is between the programs that share the
 //! lock. Who waits can be interrupted and killed at any moment.
 //!
-//! Locks: one spinlock for each shard of a table; each thread's `spare` and `interrupted`. All are leaves but for
-//! wait queues, and no thread holds two.
+//! Locks: one spinlock for each shard of a table; each thread's `spare` and `interrupted`. All are
+//! leaves but for wait queues, and no thread holds two.
 
 mod cv;
 mod cv_traps;
 mod mutex;
 mod object;
+mod place;
 mod record;
 mod rw_traps;
 mod rwlock;
@@ -35,12 +37,12 @@ mod waiter;
 mod word;
 
 use self::{
-    rw_traps::InterruptedWait,
-    table::{
-        Key,
+    place::{
         Place,
-        Table, //
+        TendedTable, //
     },
+    rw_traps::InterruptedWait,
+    table::Key,
     waiter::{
         Entry,
         Waiter, //
@@ -63,10 +65,7 @@ use crate::{
         ThreadState,
         TrapDescriptor, //
     },
-    linux::{
-        later::Later,
-        shared_memory::SharedMemory, //
-    },
+    linux::shared_memory::SharedMemory,
     traps::ipc::{
         self,
         ThreadPort, //
@@ -97,14 +96,14 @@ const CLEANUP_MS: u32 = 50;
 
 /// The subsystem.
 pub(crate) struct Psynch {
-    shared: Arc<Later<Table>>,
+    shared: Arc<TendedTable>,
 }
 
 impl Psynch {
     /// Makes what all tasks share. Fails with `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
-            shared: Later::new(Table::new())?,
+            shared: Arc::pin_init(TendedTable::new(GFP_KERNEL)?, GFP_KERNEL)?,
         })
     }
 }
@@ -134,9 +133,10 @@ impl Subsystem for Psynch {
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let shared = self.shared.clone();
+        let own = TendedTable::new(GFP_KERNEL_ACCOUNT)?;
         let task = Arc::pin_init(
             pin_init!(TaskPsynch {
-                own <- Table::new(),
+                own <- own,
                 shared,
             }),
             GFP_KERNEL_ACCOUNT,
@@ -158,7 +158,7 @@ impl Subsystem for Psynch {
     }
 
     fn shutdown(&self) {
-        self.shared.chore().clear();
+        self.shared.clear();
     }
 }
 
@@ -167,8 +167,8 @@ impl Subsystem for Psynch {
 struct TaskPsynch {
     /// What is in memory of its own.
     #[pin]
-    own: Table,
-    shared: Arc<Later<Table>>,
+    own: TendedTable,
+    shared: Arc<TendedTable>,
 }
 
 impl TaskPsynch {
@@ -181,7 +181,7 @@ impl TaskPsynch {
         if flags & flag::SHARED_MASK == flag::SHARED {
             if let Some((memory, offset)) = SharedMemory::at(address.0) {
                 let key = Key::shared(&memory, offset);
-                return Place::new(self.shared.chore(), key, Some(memory));
+                return Place::new(&self.shared, key, Some(memory));
             }
         }
         Place::new(&self.own, Key::private(address.0), None)
@@ -195,9 +195,7 @@ impl TaskState for TaskPsynch {
 
     fn task_ended(&self) {
         self.own.clear();
-        if !self.shared.chore().is_empty() {
-            self.shared.run_in(CLEANUP_MS);
-        }
+        self.shared.tidy_in(CLEANUP_MS);
     }
 }
 

@@ -11,7 +11,7 @@
 //! new count each time it waits and drops once for each, so two drops that come before their
 //! waiters would leave the second of these asleep for good.
 //!
-//! Locks: the table's, inside [`Table::with`](super::table::Table::with).
+//! Locks: the table's, inside [`Place::with`].
 
 use super::{
     object::{
@@ -23,7 +23,7 @@ use super::{
         Missed,
         Prepost, //
     },
-    table::Place,
+    place::Place,
     waiter::{
         Entry,
         Kind,

@@ -2,7 +2,7 @@
 
 //! The traps on read-write locks (ABI traps §9.5).
 //!
-//! Locks: the table's, inside [`Place::with`](super::table::Place::with).
+//! Locks: the table's, inside [`Place::with`](super::place::Place::with).
 
 use super::{
     object::{

@@ -6,9 +6,9 @@
 //! that processes share are in one table of the module, by memory object and offset.
 //!
 //! An object is made by the first trap that needs it and goes with the last one that leaves
-//! nothing in it; a read-write lock, whose history matters, stays for [`LINGER_NS`] and is then
-//! removed by one of the traps that make objects. What tasks leave in shared memory goes when
-//! nobody has that memory mapped any more.
+//! nothing in it; a read-write lock, whose history matters, stays for [`LINGER_NS`]. What tasks
+//! leave in shared memory goes when nobody has that memory mapped any more. Serves
+//! [`super::place`], which says when.
 //!
 //! Locks: one spinlock for each shard, a leaf but for the wait queues. All work on an object is
 //! done under it, so that nobody needs a reference to an object: a thread that sleeps is in a list
@@ -25,7 +25,6 @@ use super::{
 use crate::{
     core::Live,
     linux::{
-        later::Chore,
         shared_memory::SharedMemory,
         wait::Deadline, //
     },
@@ -43,10 +42,7 @@ use kernel::{
 };
 
 /// How long an idle read-write lock stays, in nanoseconds.
-const LINGER_NS: u64 = 10_000_000_000;
-
-/// How many objects are looked at when one is made, to find idle ones.
-const SWEEP: usize = 2;
+pub(super) const LINGER_NS: u64 = 10_000_000_000;
 
 /// How many objects are looked at before others get at the shard.
 const BATCH: usize = 32;
@@ -125,50 +121,54 @@ impl Slot {
         Ok(())
     }
 
-    /// Whether the object can go now.
-    fn settle(&mut self) -> bool {
+    /// What is to become of the object now that a trap has been at it.
+    fn settle(&mut self) -> Fate {
         self.expires = None;
         if !self.object.is_idle() {
-            return false;
-        }
-        if self.object.lingers() {
+            Fate::Stays
+        } else if self.object.lingers() {
             self.expires = Some(Deadline::after(LINGER_NS));
-            return false;
+            Fate::Lingers
+        } else {
+            Fate::Goes
         }
-        true
+    }
+
+    /// Whether the object, at which nobody is, need not stay.
+    fn is_over(&self, now: Deadline) -> bool {
+        let has_expired = self.expires.is_some_and(|expires| expires <= now);
+        has_expired
+            || self
+                .memory
+                .as_ref()
+                .is_some_and(|memory| !memory.is_mapped())
     }
 }
 
-type Node = RBTreeNode<Key, Slot>;
-
-/// A part of a table.
-struct Shard {
-    slots: RBTree<Key, Slot>,
-    /// Where to look next for idle objects.
-    hand: Key,
+/// What becomes of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Stays,
+    /// It is idle, and to be looked for after [`LINGER_NS`].
+    Lingers,
+    Goes,
 }
 
-/// Looks at the next `count` objects from `from` on and takes out those that `is_over` says, as far
-/// as `removed` has room. Returns where to go on; `None` at the end.
-fn sweep(
-    slots: &mut RBTree<Key, Slot>,
-    from: Key,
-    count: usize,
-    mut is_over: impl FnMut(&Slot) -> bool,
-    removed: &mut [Option<Node>],
-) -> Option<Key> {
-    let mut places = removed.iter_mut();
+type Slots = RBTree<Key, Slot>;
+
+type Node = RBTreeNode<Key, Slot>;
+
+/// Looks at the next objects from `from` on, as many as `removed` has room for, and takes out those
+/// that are over. Returns where to go on; `None` at the end.
+fn sweep(slots: &mut Slots, from: Key, now: Deadline, removed: &mut [Option<Node>]) -> Option<Key> {
     let mut cursor = slots.cursor_lower_bound_mut(&from);
-    for _ in 0..count {
+    for place in removed {
         let at = cursor?;
         let (&key, slot) = at.current();
-        if !is_over(slot) {
+        if !slot.is_over(now) {
             cursor = at.move_next();
             continue;
         }
-        let Some(place) = places.next() else {
-            return Some(key);
-        };
         let (next, node) = at.remove_current();
         *place = Some(node);
         // When there is no next one the cursor steps back.
@@ -181,167 +181,109 @@ fn sweep(
 #[pin_data]
 pub(super) struct Table {
     #[pin]
-    shards: [SpinLock<Shard>; SHARDS],
+    shards: [SpinLock<Slots>; SHARDS],
 }
 
 impl Table {
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             shards <- pin_init::pin_init_array_from_fn(|_| new_spinlock!(
-                Shard {
-                    slots: RBTree::new(),
-                    hand: Key::MIN,
-                },
+                RBTree::new(),
                 "psynch::Table::shards"
             )),
         })
     }
 
-    fn shard(&self, key: &Key) -> &SpinLock<Shard> {
+    fn shard(&self, key: &Key) -> &SpinLock<Slots> {
         // In range, whatever the key.
         &self.shards[key.shard()]
     }
 
-    /// Does `work` on the object at `key`, which becomes one of `kind` first. `EBUSY` if it is in
-    /// use as one of another kind, `ENOMEM`. Does not sleep once `work` has begun.
-    fn with<R>(
+    /// Does `work` on the object at `key`, which becomes one of `kind` first; also tells what became
+    /// of the object. `EBUSY` if it is in use as one of another kind, `ENOMEM`. Does not sleep once
+    /// `work` has begun.
+    pub(super) fn with<R>(
         &self,
         key: Key,
         kind: ObjectKind,
         memory: Option<&SharedMemory>,
         work: impl FnOnce(&mut Object, &mut Wakes) -> R,
-    ) -> Result<R> {
+    ) -> Result<(R, Fate)> {
         let mut wakes = Wakes::new();
-        let mut swept = [const { None }; SWEEP];
         let mut reservation = None;
         // Locked in the loop, so that nothing but the lock is done twice.
-        let mut shard = loop {
-            let mut shard = self.shard(&key).lock();
-            if shard.slots.get(&key).is_some() {
-                break shard;
+        let mut slots = loop {
+            let mut slots = self.shard(&key).lock();
+            if slots.get(&key).is_some() {
+                break slots;
             }
             if let Some(reservation) = reservation.take() {
-                let now = Deadline::after(0);
-                let is_over = |slot: &Slot| slot.expires.is_some_and(|expires| expires < now);
-                let hand = shard.hand;
-                shard.hand =
-                    sweep(&mut shard.slots, hand, SWEEP, is_over, &mut swept).unwrap_or(Key::MIN);
-                if let rbtree::Entry::Vacant(vacant) = shard.slots.entry(key) {
+                if let rbtree::Entry::Vacant(vacant) = slots.entry(key) {
                     vacant.insert(Slot::new(kind, memory.cloned()), reservation);
                 }
-                break shard;
+                break slots;
             }
-            drop(shard);
+            drop(slots);
             reservation = Some(RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?);
         };
-        let slot = shard.slots.get_mut(&key).ok_or(ENOENT)?;
+        let slot = slots.get_mut(&key).ok_or(ENOENT)?;
         slot.become_kind(kind)?;
         let result = work(&mut slot.object, &mut wakes);
-        let over = if slot.settle() {
-            shard.slots.remove_node(&key)
-        } else {
-            None
+        let fate = slot.settle();
+        let over = match fate {
+            Fate::Goes => slots.remove_node(&key),
+            _ => None,
         };
-        drop(shard);
+        drop(slots);
         wakes.flush();
         drop(over);
-        Ok(result)
+        Ok((result, fate))
     }
 
-    /// Does `work` on the object at `key`, if there is one. Does not sleep.
-    fn with_existing<R>(
+    /// As [`with`](Self::with), if there is an object. Does not sleep.
+    pub(super) fn with_existing<R>(
         &self,
         key: Key,
         work: impl FnOnce(&mut Object, &mut Wakes) -> R,
-    ) -> Option<R> {
+    ) -> Option<(R, Fate)> {
         let mut wakes = Wakes::new();
-        let mut shard = self.shard(&key).lock();
-        let slot = shard.slots.get_mut(&key)?;
+        let mut slots = self.shard(&key).lock();
+        let slot = slots.get_mut(&key)?;
         let result = work(&mut slot.object, &mut wakes);
-        let over = if slot.settle() {
-            shard.slots.remove_node(&key)
-        } else {
-            None
+        let fate = slot.settle();
+        let over = match fate {
+            Fate::Goes => slots.remove_node(&key),
+            _ => None,
         };
-        drop(shard);
+        drop(slots);
         wakes.flush();
         drop(over);
-        Some(result)
+        Some((result, fate))
     }
 
     /// Forgets all objects.
     pub(super) fn clear(&self) {
         for shard in &self.shards {
             // Nobody has more than a few; nobody waits.
-            let slots = core::mem::replace(&mut shard.lock().slots, RBTree::new());
+            let slots = core::mem::replace(&mut *shard.lock(), RBTree::new());
             drop(slots);
         }
     }
 
     /// Whether there is any object.
     pub(super) fn is_empty(&self) -> bool {
-        self.shards
-            .iter()
-            .all(|shard| shard.lock().slots.is_empty())
+        self.shards.iter().all(|shard| shard.lock().is_empty())
     }
 
-    /// Forgets objects in memory that nobody has mapped.
-    fn forget_unmapped(&self) {
-        let is_over = |slot: &Slot| {
-            slot.memory
-                .as_ref()
-                .is_some_and(|memory| !memory.is_mapped())
-        };
+    /// Forgets the objects that need not stay any more.
+    pub(super) fn tidy(&self) {
         for shard in &self.shards {
             let mut from = Some(Key::MIN);
             while let Some(key) = from {
                 let mut removed = [const { None }; BATCH];
-                from = sweep(&mut shard.lock().slots, key, BATCH, is_over, &mut removed);
+                from = sweep(&mut shard.lock(), key, Deadline::after(0), &mut removed);
                 drop(removed);
             }
         }
-    }
-}
-
-/// Objects that tasks leave in shared memory are looked after when a task has ended.
-impl Chore for Table {
-    fn run(&self) {
-        self.forget_unmapped();
-    }
-}
-
-/// An object's table and key.
-pub(super) struct Place<'a> {
-    table: &'a Table,
-    key: Key,
-    memory: Option<SharedMemory>,
-}
-
-impl<'a> Place<'a> {
-    pub(super) fn new(table: &'a Table, key: Key, memory: Option<SharedMemory>) -> Self {
-        Self { table, key, memory }
-    }
-
-    /// See [`Table::with`].
-    pub(super) fn with<R>(
-        &self,
-        kind: ObjectKind,
-        work: impl FnOnce(&mut Object, &mut Wakes) -> R,
-    ) -> Result<R> {
-        self.table.with(self.key, kind, self.memory.as_ref(), work)
-    }
-
-    /// See [`Table::with_existing`].
-    pub(super) fn with_existing<R>(
-        &self,
-        work: impl FnOnce(&mut Object, &mut Wakes) -> R,
-    ) -> Option<R> {
-        self.table.with_existing(self.key, work)
-    }
-
-    /// `EBUSY` if there is an object that could not become one of `kind`.
-    pub(super) fn check(&self, kind: ObjectKind) -> Result {
-        self.with_existing(|object, _| object.is(kind) || object.is_idle())
-            .map_or(Ok(()), |fits| if fits { Ok(()) } else { Err(EBUSY) })
     }
 }

@@ -82,8 +82,9 @@ impl Job for Expiry {
 }
 
 impl Alarmed for Expiry {
-    fn note_expiry(&self) {
+    fn note_expiry(&self) -> Option<u64> {
         self.untold.add(1, Relaxed);
+        None
     }
 }
 
@@ -118,12 +119,13 @@ pub(super) struct Timer {
 impl Timer {
     /// Makes a timer that tells the port of `port`. Fails with `ENOMEM`.
     pub(super) fn new(port: SendRight) -> Result<Arc<Self>> {
-        let expiry = Deferred::new(pin_init!(Expiry {
+        let expiry = pin_init!(Expiry {
             port,
             untold: Atomic::new(0),
             messages <- new_spinlock!(PreparedMessages::new(), "Expiry::messages"),
             _live: Live::new(&TIMERS),
-        }))?;
+        });
+        let expiry = Deferred::new(expiry, GFP_KERNEL_ACCOUNT)?;
         Arc::pin_init(
             pin_init!(Self {
                 alarm <- Alarm::new(expiry),
