@@ -237,7 +237,7 @@ pub(crate) struct BsdError {
 }
 
 /// The result of a trap of the BSD family.
-pub(crate) type BsdResult = Result<RetVal, BsdError>;
+pub(crate) type BsdResult<T = RetVal> = Result<T, BsdError>;
 
 impl BsdError {
     /// `errno` with `bits` in the number, which must be none that an errno has.

@@ -34,7 +34,10 @@ use kernel::{
     },
 };
 
-use super::bindings as shim;
+use super::{
+    bindings as shim,
+    process, //
+};
 
 /// A block has two to this power of pages at most. Larger ones cost less for each page; what is
 /// left of a block after all but a part was unmapped or overwritten is wasted.
@@ -405,9 +408,7 @@ fn alloc_pages(flags: bindings::gfp_t, order: u32) -> Option<NonNull<bindings::p
 
 /// Whether the current thread has been killed. Lets others run if it is their turn.
 fn is_killed() -> bool {
-    // SAFETY: Both concern the current thread and need nothing.
-    unsafe {
-        shim::mach_shim_cond_resched();
-        shim::mach_shim_fatal_signal_pending()
-    }
+    // SAFETY: Concerns the current thread, which may sleep.
+    unsafe { shim::mach_shim_cond_resched() };
+    process::is_killed()
 }

@@ -11,6 +11,7 @@
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
 //! [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
+use super::bindings as shim;
 use core::{
     mem::ManuallyDrop,
     ops::Deref,
@@ -388,6 +389,13 @@ pub(crate) fn current_exit_status() -> u32 {
 #[inline]
 pub(crate) fn is_exiting() -> bool {
     current_has_flag(bindings::PF_EXITING)
+}
+
+/// Whether the current thread has been killed: it will not return to its program.
+#[inline]
+pub(crate) fn is_killed() -> bool {
+    // SAFETY: Concerns the current thread and needs nothing.
+    unsafe { shim::mach_shim_fatal_signal_pending() }
 }
 
 /// Whether the current thread is a kernel thread.

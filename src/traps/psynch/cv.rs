@@ -25,15 +25,13 @@ use super::{
 use crate::linux::queue::Linked;
 use kernel::prelude::*;
 
-/// The word of a waiter that was let go on by a signal or a broadcast. A wait that timed out at the
-/// same time returns it as it is.
+/// In the word of a waiter that was let go on, beside what its wait returns. It is all of the word
+/// if that was by a signal or a broadcast; a wait that timed out at the same time returns it as it
+/// is.
 pub(super) const SIGNALLED: u32 = 0x20;
 
-/// In the word of a waiter: it was let go on because nothing is left to wait for.
-pub(super) const RELEASED: u32 = 0x40;
-
-/// What a wait of a released waiter returns: one has gone, nothing is left.
-pub(super) const ALL_GONE: u32 = word::INC | s::CV_CLEARED;
+/// The word of a waiter that was let go on because nothing is left to wait for: one has gone.
+const RELEASED: u32 = word::INC | s::CV_CLEARED | SIGNALLED;
 
 /// How a wait that ended for lack of patience leaves the object.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,7 +139,7 @@ impl CondVar {
             None => self.queue.pop_front(),
         } {
             if entry.kind() == Kind::Thread {
-                wakes.grant(entry, word::INC | RELEASED | SIGNALLED);
+                wakes.grant(entry, RELEASED);
             } else {
                 self.fakes = self.fakes.wrapping_sub(1);
             }
@@ -310,6 +308,26 @@ impl CondVar {
         let woken = self.broadcast_to(upto, spare, wakes);
         self.let_go(woken);
         self.settle(woken, wakes)
+    }
+
+    /// Gives the wake-up of a thread that has been killed to another one that waits, or leaves it
+    /// with those for threads that are to come. The killed one is counted already; that the other
+    /// goes, it tells user space itself.
+    pub(super) fn pass_on(&mut self, wakes: &mut Wakes) {
+        if self.is_balanced() {
+            return;
+        }
+        if let Some(entry) = self.queue.take_first(|entry| entry.kind() == Kind::Thread) {
+            self.let_go(word::INC);
+            let word = self.settle(word::INC, wakes);
+            wakes.grant(entry, word | SIGNALLED);
+        } else if let Some(entry) = self
+            .queue
+            .iter()
+            .find(|entry| entry.kind() == Kind::Prepost)
+        {
+            entry.add_wakeup();
+        }
     }
 
     /// Takes out a thread that has lost patience.

@@ -9,8 +9,6 @@ use super::{
         Begun,
         CondVar,
         Left,
-        ALL_GONE,
-        RELEASED,
         SIGNALLED, //
     },
     mutex::{
@@ -22,10 +20,14 @@ use super::{
         ObjectKind, //
     },
     place::Place,
-    waiter::Waiter,
+    waiter::{
+        Entry,
+        Waiter, //
+    },
     word::{
         self,
         flag,
+        s,
         Pair, //
     },
     TaskPsynch,
@@ -50,6 +52,7 @@ use crate::{
         TrapDescriptor, //
     },
     linux::{
+        process,
         queue::Linked,
         wait::{
             Deadline,
@@ -154,8 +157,7 @@ fn psynch_cvwait(context: &Context<'_>, args: PsynchCvwaitArgs) -> BsdResult {
     let task = TaskPsynch::of(context)?;
     let own = ThreadPsynch::of(context)?;
     let flags = args.flags;
-    let thread = context.thread();
-    if thread.is_cancelled() {
+    if context.thread().is_cancelled() {
         return Err(EINTR.into());
     }
     let words = Words::of(args.cvlsgen, args.cvugen);
@@ -179,14 +181,30 @@ fn psynch_cvwait(context: &Context<'_>, args: PsynchCvwaitArgs) -> BsdResult {
         cv.wait(seq, entry, &mut spare, wakes)
     })?;
     drop(spare);
-    if let Begun::Over(word) = begun {
-        return Ok(RetVal(word));
+    let word = match begun {
+        Begun::Over(word) => word,
+        Begun::Queued => sleep(context, &place, entry, deadline)?,
+    };
+    if word & s::CV_CLEARED == 0 && process::is_killed() {
+        place.with_existing(|object, wakes| {
+            if let Object::CondVar(cv) = object {
+                cv.pass_on(wakes);
+            }
+        });
     }
+    Ok(RetVal(word))
+}
+
+/// Waits for the word of a thread that is in the list of the condition variable at `place`.
+fn sleep(
+    context: &Context<'_>,
+    place: &Place<'_>,
+    entry: &Entry,
+    deadline: Option<Deadline>,
+) -> BsdResult<u32> {
+    let thread = context.thread();
     let errno = match entry.sleep(deadline, || thread.is_cancelled()) {
-        Woken::Ready => {
-            let released = entry.word() & RELEASED != 0;
-            return Ok(RetVal(if released { ALL_GONE } else { 0 }));
-        }
+        Woken::Ready => return Ok(entry.word() & !SIGNALLED),
         Woken::TimedOut => ETIMEDOUT,
         Woken::Interrupted => EINTR,
     };
@@ -196,8 +214,10 @@ fn psynch_cvwait(context: &Context<'_>, args: PsynchCvwaitArgs) -> BsdResult {
     });
     let bits = match left {
         None | Some(Left::Signalled) => {
-            let released = entry.word() & RELEASED != 0;
-            return Ok(RetVal(if released { ALL_GONE } else { SIGNALLED }));
+            return Ok(match entry.word() {
+                SIGNALLED => SIGNALLED,
+                word => word & !SIGNALLED,
+            });
         }
         Some(Left::Waiters) => 0,
         Some(Left::Nothing) => ERROR_CLEARED,

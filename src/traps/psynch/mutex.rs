@@ -9,7 +9,12 @@
 //!
 //! Preposts of first fit are counted, where the C module keeps at most one: the library takes a
 //! new count each time it waits and drops once for each, so two drops that come before their
-//! waiters would leave the second of these asleep for good.
+//! waiters would leave the second of these asleep for good. XNU counts them as well (libpthread
+//! kern/kern_synch.c, from 330.201 on). No client is worse off for it: who is woken by first fit
+//! tries to take the mutex, and may find it taken.
+//!
+//! A first-fit waiter that is killed once it has been chosen passes that on: the mutex is free, and
+//! nobody else would be told. With the fair policy it had the mutex, and dies as its owner.
 //!
 //! Locks: the table's, inside [`Place::with`].
 
@@ -18,12 +23,12 @@ use super::{
         Object,
         ObjectKind, //
     },
+    place::Place,
     record::{
         Grant,
         Missed,
         Prepost, //
     },
-    place::Place,
     waiter::{
         Entry,
         Kind,
@@ -45,14 +50,16 @@ use crate::{
     },
     abi::nr,
     core::{
-        BsdError,
         BsdResult,
         Context,
         Interrupted,
         RetVal,
         TrapDescriptor, //
     },
-    linux::wait::Woken,
+    linux::{
+        process,
+        wait::Woken, //
+    },
 };
 use kernel::prelude::*;
 use mach_macros::{
@@ -224,15 +231,26 @@ fn psynch_mutexwait(context: &Context<'_>, args: PsynchMutexwaitArgs) -> BsdResu
     let task = TaskPsynch::of(context)?;
     let entry = &ThreadPsynch::of(context)?.waiter;
     let (flags, seq) = (args.flags, word::count(args.mgen));
+    let policy = Policy::of(flags);
     let place = task.place(args.mutex, flags);
 
     let begun = place.with(ObjectKind::Mutex, |object, _| match object {
-        Object::Mutex(mutex) => mutex.wait(seq, Policy::of(flags), entry),
+        Object::Mutex(mutex) => mutex.wait(seq, policy, entry),
         _ => Err(EBUSY),
     })??;
-    if let Begun::Over(word) = begun {
-        return Ok(RetVal(word));
+    let word = match begun {
+        Begun::Over(word) => word,
+        Begun::Queued => wait(&place, entry)?,
+    };
+    if policy == Policy::FirstFit && process::is_killed() {
+        // There is nobody to hear of a failure.
+        let _ = drop_at(&place, seq, 0, policy);
     }
+    Ok(RetVal(word))
+}
+
+/// Waits for the word of a thread that is in the list of the mutex at `place`.
+fn wait(place: &Place<'_>, entry: &Entry) -> Result<u32, Interrupted> {
     let woken = entry.sleep(None, || false);
     if woken != Woken::Ready && entry.give_up() {
         place.with_existing(|object, _| {
@@ -240,9 +258,9 @@ fn psynch_mutexwait(context: &Context<'_>, args: PsynchMutexwaitArgs) -> BsdResu
                 mutex.stop_waiting(entry);
             }
         });
-        return Err(BsdError::from(Interrupted));
+        return Err(Interrupted);
     }
-    Ok(RetVal(entry.word()))
+    Ok(entry.word())
 }
 
 /// Lets the next thread have the mutex.

@@ -21,6 +21,7 @@ use crate::{
         ObjectCounter, //
     },
     linux::{
+        process,
         queue::{
             Linked,
             Queue, //
@@ -168,7 +169,7 @@ impl Semaphore {
             state.count = 0;
             state.waiters.take()
         };
-        end_all(waiters, Outcome::Signalled);
+        end_all(waiters, Outcome::SignalledAll);
         Ok(())
     }
 
@@ -220,7 +221,7 @@ impl Semaphore {
             Patience::Until(deadline) => deadline,
         };
         let error = match waiter.sleep(deadline) {
-            Woken::Ready => return waiter.result(),
+            Woken::Ready => return self.result(waiter),
             Woken::TimedOut => KernError::OPERATION_TIMED_OUT,
             Woken::Interrupted => KernError::ABORTED,
         };
@@ -232,7 +233,19 @@ impl Semaphore {
         let removed = self.state.lock().waiters.remove(waiter);
         match removed {
             Some(_) => Err(error),
-            None => waiter.result(),
+            None => self.result(waiter),
+        }
+    }
+
+    /// The result of a wait whose `waiter` is out of the queue.
+    ///
+    /// A signal for a thread that has been killed is for another one. Who kills a thread and then
+    /// signals need not wait until it is dead.
+    fn result(&self, waiter: &Linked<Waiter>) -> KernResult {
+        match waiter.outcome() {
+            Outcome::Signalled if process::is_killed() => self.signal(),
+            Outcome::Signalled | Outcome::SignalledAll => Ok(()),
+            Outcome::Terminated => Err(KernError::TERMINATED),
         }
     }
 

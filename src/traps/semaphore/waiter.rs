@@ -9,11 +9,7 @@
 //! Locks: none. The queue is protected by the semaphore's lock.
 
 use crate::{
-    core::{
-        KernError,
-        KernResult,
-        ThreadState, //
-    },
+    core::ThreadState,
     linux::{
         awaited::{
             self,
@@ -45,8 +41,10 @@ use kernel::{
 pub(super) enum Outcome {
     /// The semaphore was signalled for this thread.
     Signalled = 1,
+    /// It was signalled for all threads.
+    SignalledAll = 2,
     /// The semaphore has ended.
-    Terminated = 2,
+    Terminated = 3,
 }
 
 impl awaited::Outcome for Outcome {
@@ -59,6 +57,7 @@ impl awaited::Outcome for Outcome {
     fn of(word: u32) -> Self {
         match word {
             1 => Self::Signalled,
+            2 => Self::SignalledAll,
             _ => Self::Terminated,
         }
     }
@@ -102,13 +101,10 @@ impl Waiter {
         self.awaited.sleep(deadline)
     }
 
-    /// The result of the wait, once the waiter is out of its queue.
+    /// The outcome of the wait, once the waiter is out of its queue.
     #[inline]
-    pub(super) fn result(&self) -> KernResult {
-        match self.awaited.outcome() {
-            Outcome::Signalled => Ok(()),
-            Outcome::Terminated => Err(KernError::TERMINATED),
-        }
+    pub(super) fn outcome(&self) -> Outcome {
+        self.awaited.outcome()
     }
 }
 
