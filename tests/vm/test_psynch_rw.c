@@ -323,6 +323,44 @@ TEST_LIMIT(idle_locks_go_by_themselves, 120)
 		sleep_ms(100);
 }
 
+/* Every trap on what is not the kind of object that it works on, as long as that is in use. */
+TEST(busy_objects_are_nothing_else)
+{
+	struct ps_wait wait = { .cv = LOCK, .l = 0x200, .s = PS_CV_C };
+	struct ps_call waiters[] = {
+		{ .op = PS_CVWAIT, .wait = { .cv = LOCK, .l = 0x100, .s = PS_CV_C } },
+		reader_at(0x200),
+		writer_at(0x200),
+	};
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+		bool is_cv = waiters[i].op == PS_CVWAIT;
+
+		ps_call_block(&waiters[i]);
+		CHECK_RET(ps_mutexwait(LOCK, 0x203, 0x100, PS_FAIR), -EBUSY);
+		CHECK_RET(ps_mutexwait(LOCK, 0x203, 0x100, PS_FIRSTFIT), -EBUSY);
+		CHECK_RET(ps_mutexdrop(LOCK, 0x203, 0x100, PS_FAIR), -EBUSY);
+		CHECK_RET(ps_mutexdrop(LOCK, 0x203, 0x100, PS_FIRSTFIT), -EBUSY);
+		CHECK_RET(ps_cvclrprepost(LOCK, 0x203, 0x100, 0, 0, PS_OPT_MUTEX | PS_FIRSTFIT),
+			  -EBUSY);
+		if (is_cv) {
+			CHECK_RET(ps_rdlock(LOCK, 0x200, 0x100, 0x100, 0), -EBUSY);
+			CHECK_RET(ps_wrlock(LOCK, 0x200, 0x100, 0x100, 0), -EBUSY);
+			CHECK_RET(ps_rwunlock(LOCK, 0x200, 0x100, 0x100, 0), -EBUSY);
+			CHECK_HEX(ps_cvsignal(LOCK, 0x100, 0, PS_CV_C, 0, 0), PS_INC | PS_CV_C);
+			CHECK_HEX(ps_call_end(&waiters[i]), 0);
+		} else {
+			CHECK_RET(ps_cvwait(&wait), -EBUSY);
+			CHECK_RET(ps_cvsignal(LOCK, 0x200, 0, 0, 0, 0), -EBUSY);
+			CHECK_RET(ps_cvbroad(LOCK, 0x200, 0, 0, 0x200, 0), -EBUSY);
+			CHECK_RET(ps_cvclrprepost(LOCK, 0x200, 0, 0, 0, 0), -EBUSY);
+			CHECK(ps_rwunlock(LOCK, 0x200, 0x100, 0x100, 0) > 0);
+			CHECK(ps_call_end(&waiters[i]) > 0);
+		}
+	}
+}
+
 TEST(idle_lock_can_become_something_else)
 {
 	mach_open();

@@ -206,6 +206,27 @@ TEST(moment_that_cannot_be_written)
 	CHECK_RET(timer_cancel_at(timer, fault_at(&hole, 8)), KERN_SUCCESS);
 }
 
+/* More than a port takes of what others send, and more than its queue ever holds. */
+TEST_LIMIT(unread_messages_accumulate_up_to_a_limit, 120)
+{
+	enum { LIMIT = 65534, BEYOND = 40 };
+	struct message message;
+	unsigned int count = 0;
+	name_t timer;
+
+	mach_open();
+	timer = new_timer();
+	for (int i = 0; i < LIMIT + BEYOND; i++)
+		REQUIRE_RET(timer_arm(timer, 1), KERN_SUCCESS);
+	while (!msg_receive_within(&message, timer, 0))
+		count++;
+	CHECK_EQ(count, LIMIT);
+	/* It goes on when there is room. */
+	CHECK_RET(timer_arm(timer, 1), KERN_SUCCESS);
+	CHECK_EXPIRED(timer);
+	CHECK_NO_MESSAGE(timer);
+}
+
 TEST(unread_messages_accumulate)
 {
 	enum { MANY = 40 };
