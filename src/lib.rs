@@ -74,7 +74,8 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
-const ROUTINES: [RoutineSet; 5] = [
+const ROUTINES: [RoutineSet; 6] = [
+    traps::debug::ROUTINES,
     traps::ipc::ROUTINES,
     traps::host::ROUTINES,
     traps::semaphore::ROUTINES,
@@ -101,7 +102,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::psynch::Psynch::new()?, GFP_KERNEL)?,
         Arc::new(traps::kqueue::Kqueue, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Paths, GFP_KERNEL)?,
-        Arc::new(traps::debug::Debug, GFP_KERNEL)?,
+        Arc::new(traps::debug::Debug::new()?, GFP_KERNEL)?,
         Arc::new(traps::vm::Vm, GFP_KERNEL)?,
     ];
     let mut subsystems = KVec::with_capacity(all.len(), GFP_KERNEL)?;

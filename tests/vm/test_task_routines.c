@@ -6,7 +6,9 @@
  */
 #define _GNU_SOURCE
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -16,7 +18,6 @@
 #include "process.h"
 #include "rpc.h"
 
-#define MIG_TYPE_ERROR	(-300)
 #define REGISTER_MAX	3
 
 static void unmap_names(name_t *names)
@@ -259,4 +260,141 @@ TEST(control_of_another_user_is_refused)
 	become_nobody(NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
 		CHECK_RET(ask(other.task, ids[i]), KERN_NO_ACCESS);
+}
+
+TEST(policies_are_kept_and_told)
+{
+	static const struct { int32_t set; uint32_t flavor, count, first; } defaults[] = {
+		{ 3420, 1, 1, 0 }, { 3420, 8, 2, 0 }, { 3617, 1, 1, 1 }, { 3617, 2, 4, 0 },
+		{ 3617, 3, 1, 0 }, { 3617, 9, 2, 0 },
+	};
+	struct rpc rpc;
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++) {
+		name_t target = defaults[i].set == 3420 ? self() : thread_self();
+		int32_t get = defaults[i].set + 1;
+		uint32_t flavor = defaults[i].flavor, count = defaults[i].count;
+
+		CHECK_RET(RPC(&rpc, target, get, flavor, 16, 0), 0);
+		REQUIRE_EQ(rpc.size, 36 + 4 + count * 4 + 4);
+		CHECK_EQ(rpc_words(&rpc)[0], count);
+		CHECK_EQ(rpc_words(&rpc)[1], defaults[i].first);
+		CHECK_EQ(rpc_words(&rpc)[1 + count], 1);
+		CHECK_RET(RPC(&rpc, target, get, flavor, count - 1, 0), KERN_INVALID_ARGUMENT);
+		CHECK_RET(RPC(&rpc, target, defaults[i].set, flavor, 1, 77), 0);
+		CHECK_RET(RPC(&rpc, target, get, flavor, 16, 0), 0);
+		REQUIRE_EQ(rpc.size, 36 + 4 + 4 + 4);
+		CHECK_EQ(rpc_words(&rpc)[1], 77);
+		CHECK_EQ(rpc_words(&rpc)[2], 0);
+		CHECK_RET(RPC(&rpc, target, defaults[i].set, flavor, 1, 78), 0);
+		CHECK_RET(RPC(&rpc, target, get, flavor, 16, 0), 0);
+		CHECK_EQ(rpc_words(&rpc)[1], 78);
+		CHECK_RET(RPC(&rpc, target, get, flavor, 16, 1), 0);
+		CHECK_EQ(rpc_words(&rpc)[1 + count], 1);
+		CHECK_RET(RPC(&rpc, target, get, 12345, 16, 0), KERN_INVALID_ARGUMENT);
+		/* Clients rely on this one. */
+		CHECK_RET(RPC(&rpc, target, defaults[i].set, 12345, 0), 0);
+	}
+}
+
+TEST(the_voucher_of_a_task_is_null)
+{
+	struct rpc rpc;
+	name_t port;
+
+	mach_open();
+	port = new_send_right();
+	CHECK_RET(RPC(&rpc, self(), 3439, 0), 0);
+	REQUIRE_EQ(rpc.size, 40);
+	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), 0);
+	CHECK_RET(RPC(&rpc, self(), 3439, 1), KERN_INVALID_ARGUMENT);
+	rpc_begin(&rpc, self(), 3440);
+	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
+	CHECK_RET(rpc_call(&rpc), 0);
+	rpc_begin(&rpc, self(), 3440);
+	rpc_port(&rpc, port, COPY_SEND);
+	CHECK_REFUSED(&rpc, KERN_INVALID_ARGUMENT);
+	rpc_begin(&rpc, self(), 3441);
+	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
+	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
+	CHECK_RET(rpc_call(&rpc), 0);
+	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), 0);
+}
+
+TEST(a_thread_can_have_another_port_for_its_own)
+{
+	struct rpc rpc;
+	name_t thread, port;
+
+	mach_open();
+	thread = thread_self();
+	port = new_send_right();
+	CHECK_RET(RPC(&rpc, thread, 3610, 1), 0);
+	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), thread);
+	rpc_begin(&rpc, thread, 3611);
+	rpc_port(&rpc, port, COPY_SEND);
+	rpc_word(&rpc, 1);
+	CHECK_RET(rpc_call(&rpc), 0);
+	CHECK_HEX(thread_self(), port);
+	CHECK_RET(RPC(&rpc, thread, 3610, 1), 0);
+	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), port);
+	CHECK_RET(RPC(&rpc, thread, 3610, 2), KERN_INVALID_ARGUMENT);
+	rpc_begin(&rpc, thread, 3611);
+	rpc_port(&rpc, port, COPY_SEND);
+	rpc_word(&rpc, 2);
+	CHECK_REFUSED(&rpc, KERN_INVALID_ARGUMENT);
+	rpc_begin(&rpc, thread, 3611);
+	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
+	rpc_word(&rpc, 1);
+	CHECK_RET(rpc_call(&rpc), 0);
+	CHECK_HEX(thread_self(), thread);
+}
+
+TEST(terminate_kills_the_process)
+{
+	struct other other;
+	int status = 0;
+
+	mach_open();
+	other_start(&other, NULL, NULL);
+	CHECK_RET(ask(other.task, 3401), 0);
+	REQUIRE_EQ(waitpid(other.pid, &status, 0), other.pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CHECK(has_right(other.task, MACH_PORT_RIGHT_DEAD_NAME));
+}
+
+TEST(what_there_is_not_says_so)
+{
+	static const int32_t tasks[] = {
+		3411, 3425, 3428, 3431, 3438, 3442, 3446, 3449,
+	}, threads[] = { 3600, 3609, 3622, 3623 };
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(tasks); i++)
+		CHECK_RET(ask(self(), tasks[i]), KERN_NOT_SUPPORTED);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		CHECK_RET(ask(thread_self(), threads[i]), KERN_NOT_SUPPORTED);
+}
+
+TEST(another_user_is_refused_the_rest_as_well)
+{
+	struct other other;
+	struct rpc rpc;
+
+	mach_open();
+	other_start(&other, NULL, NULL);
+	become_nobody(NULL);
+	CHECK_RET(ask(other.task, 3401), KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.task, 3409, 4), KERN_NO_ACCESS);
+	rpc_begin(&rpc, other.task, 3410);
+	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
+	rpc_word(&rpc, 4);
+	CHECK_REFUSED(&rpc, KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.task, 3420, 1, 0), KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.task, 3421, 1, 16, 0), KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.task, 3439, 0), KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.thread, 3617, 1, 0), KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.thread, 3618, 1, 16, 0), KERN_NO_ACCESS);
+	CHECK_RET(RPC(&rpc, other.thread, 3610, 1), KERN_NO_ACCESS);
 }

@@ -1,21 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Traps for debuggers and their targets (ABI traps §11). Of them, so far, who traces whom.
+//! What debuggers and their targets ask of the kernel (ABI traps §11): who traces whom, and who is
+//! told of exceptions. So far nothing raises any.
+//!
+//! | file | what |
+//! |---|---|
+//! | `actions`, `exception_routines` | exception ports |
+//!
+//! Locks: that of `actions`, a leaf.
 
+mod actions;
+mod exception_routines;
+
+use self::actions::Actions;
 use crate::{
     abi::{
         args::SetTracerArgs,
         nr, //
     },
     core::{
+        Birth,
         Context,
+        StateKey,
         Subsystem,
+        Task,
+        TaskState,
+        ThreadState,
         TrapDescriptor, //
     },
-    linux::process::ProcessId,
-    traps::ipc::TaskPort,
+    linux::process::{
+        self,
+        PidNamespaceKey,
+        ProcessId, //
+    },
+    traps::ipc::{
+        RoutineDescriptor,
+        RoutineSet,
+        TaskPort, //
+    },
 };
-use kernel::prelude::*;
+use core::any::Any;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc, //
+    },
+};
 use mach_macros::{
     trap,
     traps, //
@@ -24,8 +58,87 @@ use mach_macros::{
 /// The traps of this subsystem.
 pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![get_tracer, set_tracer]];
 
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [exception_routines::ROUTINES];
+
+/// The routines of this subsystem.
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("debug", &ROUTINE_LISTS);
+
+static TASK: StateKey<TaskDebug> = StateKey::new();
+static THREAD: StateKey<ThreadDebug> = StateKey::new();
+
+/// What is done about exceptions that neither thread nor task takes: a pid namespace is a machine
+/// of its own in this.
+struct HostActions {
+    /// `None` for the machine itself.
+    namespace: Option<PidNamespaceKey>,
+    actions: Arc<Actions>,
+}
+
+impl HostActions {
+    fn new(namespace: Option<PidNamespaceKey>) -> Result<Arc<Self>> {
+        let actions = Arc::pin_init(Actions::new(None), GFP_KERNEL)?;
+        let host = Self { namespace, actions };
+        Ok(Arc::new(host, GFP_KERNEL)?)
+    }
+}
+
+/// What a task has of this.
+#[pin_data]
+struct TaskDebug {
+    #[pin]
+    actions: Actions,
+    host: Arc<HostActions>,
+    /// What is done when a guard is violated.
+    guard_behavior: Atomic<u32>,
+}
+
+impl TaskState for TaskDebug {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn task_ended(&self) {
+        // What this very task has received from dies later, and goes when the next one ends.
+        self.host.actions.forget_dead();
+    }
+}
+
+/// What a thread has of this.
+#[pin_data]
+struct ThreadDebug {
+    #[pin]
+    actions: Actions,
+}
+
+impl ThreadState for ThreadDebug {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// The subsystem.
-pub(crate) struct Debug;
+pub(crate) struct Debug {
+    machine: Arc<HostActions>,
+}
+
+impl Debug {
+    /// Makes what all tasks share. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            machine: HostActions::new(None)?,
+        })
+    }
+
+    /// What the current process, whose task inherits from one with `inherited`, has of the host.
+    fn host_of_current(&self, inherited: Option<&Arc<HostActions>>) -> Result<Arc<HostActions>> {
+        let namespace = process::current_pid_namespace();
+        match inherited {
+            Some(host) if host.namespace == namespace => Ok(host.clone()),
+            _ if namespace.is_none() => Ok(self.machine.clone()),
+            _ => HostActions::new(namespace),
+        }
+    }
+}
 
 impl Subsystem for Debug {
     fn name(&self) -> &'static str {
@@ -34,6 +147,40 @@ impl Subsystem for Debug {
 
     fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
         &TRAPS
+    }
+
+    fn bind(&self, position: usize) {
+        TASK.bind(position);
+        THREAD.bind(position);
+    }
+
+    fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        let parent = birth.parent.and_then(|parent| TASK.of_task(parent));
+        let host = self.host_of_current(parent.map(|parent| &parent.host))?;
+        let guard_behavior = parent.map_or(0, |parent| parent.guard_behavior.load(Relaxed));
+        let state: Arc<TaskDebug> = Arc::pin_init(
+            pin_init!(TaskDebug {
+                actions <- Actions::new(parent.map(|parent| &parent.actions)),
+                host,
+                guard_behavior: Atomic::new(guard_behavior),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Some(state))
+    }
+
+    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        let state: Arc<ThreadDebug> = Arc::pin_init(
+            pin_init!(ThreadDebug {
+                actions <- Actions::new(None),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Some(state))
+    }
+
+    fn shutdown(&self) {
+        self.machine.actions.clear();
     }
 }
 

@@ -113,12 +113,14 @@ pub(crate) use self::{
     },
     reply::{
         OutOfLine,
+        PortList,
         Reply,
         Results,
         RoutineReturn,
         SendRights,
         Text,
         VmSize, //
+        WordList,
     },
     request::{
         AnyRight,

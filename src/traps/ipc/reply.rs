@@ -225,6 +225,46 @@ impl SendRights {
     }
 }
 
+/// Send rights in `COUNT` descriptors, of which those that are left over are null.
+pub(crate) struct PortList<const COUNT: usize>(KVec<Option<SendRight>>);
+
+impl<const COUNT: usize> PortList<COUNT> {
+    /// A list with room for `room` rights. Fails without memory.
+    pub(crate) fn new(room: usize) -> KernResult<Self> {
+        Ok(Self(KVec::with_capacity(
+            room.min(COUNT),
+            GFP_KERNEL_ACCOUNT,
+        )?))
+    }
+
+    /// Adds a right; one that there is no room for is dropped. Does not allocate.
+    pub(crate) fn put(&mut self, right: Option<SendRight>) {
+        drop(self.0.push_within_capacity(right));
+    }
+}
+
+impl<const COUNT: usize> Results for PortList<COUNT> {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        let rest = COUNT.saturating_sub(self.0.len());
+        for right in self.0 {
+            right.put(reply)?;
+        }
+        for _ in 0..rest {
+            None::<SendRight>.put(reply)?;
+        }
+        Ok(())
+    }
+}
+
+/// Words whose number the caller knows from another array.
+pub(crate) struct WordList(pub(crate) KVec<u32>);
+
+impl Results for WordList {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        reply.put_inline(self.0.as_slice())
+    }
+}
+
 impl<const MAX: usize> Results for Bytes<MAX> {
     fn put(self, reply: &mut Reply) -> RoutineResult {
         // CAST: at most a few thousand.

@@ -56,7 +56,7 @@ fn thread_self_trap(context: &Context<'_>) -> PortName {
 pub(super) fn thread_self(context: &Context<'_>) -> PortName {
     let right = THREAD
         .of_thread(context.thread())
-        .and_then(|thread| thread.send_right());
+        .and_then(|thread| thread.self_right());
     enter(context, right)
 }
 

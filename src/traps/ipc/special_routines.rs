@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Routines about the special ports of a task (ABI mig §3.2, 3409 and 3410; XNU
-//! osfmk/kern/ipc_tt.c).
+//! Routines about the special ports of tasks and threads (ABI mig §3.2, 3409 and 3410, §3.3, 3610
+//! and 3611; XNU osfmk/kern/ipc_tt.c).
 
 use super::{
     right::SendRight,
@@ -12,9 +12,11 @@ use super::{
     },
     special::{
         Slot,
-        TaskPort, //
+        TaskPort,
+        ThreadPort, //
     },
     SPACE,
+    THREAD, //
 };
 use crate::core::{
     KernError,
@@ -26,8 +28,12 @@ use mach_macros::{
 };
 
 /// The routines of this file.
-pub(super) const ROUTINES: &[RoutineDescriptor] =
-    routines![task_get_special_port, task_set_special_port];
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![
+    task_get_special_port,
+    task_set_special_port,
+    thread_get_special_port,
+    thread_set_special_port,
+];
 
 /// Numbers of special ports (XNU osfmk/mach/task_special_ports.h).
 mod which {
@@ -59,6 +65,7 @@ fn task_get_special_port(
     task: &TaskPort,
     which: i32,
 ) -> RoutineResult<Option<SendRight>> {
+    task.controlled(call.context())?;
     Ok(match which {
         which::HOST => Some(task.host_port()),
         which::NAME => {
@@ -78,13 +85,46 @@ fn task_get_special_port(
 /// be set only once.
 #[routine(3410)]
 fn task_set_special_port(
-    _call: &Call<'_>,
+    call: &Call<'_>,
     task: &TaskPort,
     right: Option<SendRight>,
     which: i32,
 ) -> KernResult {
+    task.controlled(call.context())?;
     if which == which::HOST {
         return Err(KernError::NO_ACCESS);
     }
     task.set(slot(which)?, right)
+}
+
+/// Gives out the special port of a thread, of which there is one: what it has as its own port.
+#[routine(3610)]
+fn thread_get_special_port(
+    call: &Call<'_>,
+    thread: &ThreadPort,
+    which: i32,
+) -> KernResult<Option<SendRight>> {
+    let (_, thread) = thread.controlled(call.context())?;
+    if which != which::KERNEL {
+        return Err(KernError::INVALID_ARGUMENT);
+    }
+    let ipc = THREAD.of_thread(&thread).ok_or(KernError::FAILURE)?;
+    Ok(Some(ipc.self_right().ok_or(KernError::RESOURCE_SHORTAGE)?))
+}
+
+/// Sets what a thread has as its own port.
+#[routine(3611)]
+fn thread_set_special_port(
+    call: &Call<'_>,
+    thread: &ThreadPort,
+    right: Option<SendRight>,
+    which: i32,
+) -> KernResult {
+    let (_, thread) = thread.controlled(call.context())?;
+    if which != which::KERNEL {
+        return Err(KernError::INVALID_ARGUMENT);
+    }
+    let ipc = THREAD.of_thread(&thread).ok_or(KernError::FAILURE)?;
+    ipc.set_self_right(right);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! What IPC keeps for each thread: its port, its place in wait queues, and a message buffer for
 //! its next send.
 //!
-//! Locks: `ThreadIpc::special_reply`, a leaf.
+//! Locks: `ThreadIpc::special_reply`, `ThreadIpc::stand_in`, leaves.
 
 use super::{
     kobject::LatePort,
@@ -48,6 +48,9 @@ pub(super) struct ThreadIpc {
     /// The thread's special reply port, if it has one.
     #[pin]
     special_reply: SpinLock<Option<Arc<Port>>>,
+    /// Stands in for the thread's own port.
+    #[pin]
+    stand_in: SpinLock<Option<SendRight>>,
 }
 
 impl ThreadIpc {
@@ -62,6 +65,7 @@ impl ThreadIpc {
                 waiter,
                 cached: Slot::new(),
                 special_reply <- new_spinlock!(None, "ThreadIpc::special_reply"),
+                stand_in <- new_spinlock!(None, "ThreadIpc::stand_in"),
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -71,6 +75,18 @@ impl ThreadIpc {
     pub(super) fn send_right(&self) -> Option<SendRight> {
         self.port
             .send_right(|| ThreadPort::new(self.process.clone(), self.tid))
+    }
+
+    /// A send right to what the thread has as its own port. `None` without memory.
+    pub(super) fn self_right(&self) -> Option<SendRight> {
+        let stand_in = self.stand_in.lock().as_ref().map(SendRight::copy);
+        stand_in.or_else(|| self.send_right())
+    }
+
+    /// Sets what the thread has as its own port; `None` is its own one.
+    pub(super) fn set_self_right(&self, right: Option<SendRight>) {
+        let previous = core::mem::replace(&mut *self.stand_in.lock(), right);
+        drop(previous);
     }
 
     /// Makes `port` the thread's special reply port; the previous one is an ordinary port then.
@@ -109,5 +125,6 @@ impl ThreadState for ThreadIpc {
     fn thread_ended(&self) {
         self.port.end();
         self.bind_special_reply(None);
+        self.set_self_right(None);
     }
 }

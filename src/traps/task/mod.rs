@@ -6,9 +6,14 @@ mod image;
 mod info;
 mod lookup;
 mod policy;
+mod refused;
 mod suspend;
 mod threads;
 
+use self::{
+    policy::Policies,
+    suspend::Holds, //
+};
 use super::ipc::{
     RoutineDescriptor,
     RoutineSet, //
@@ -23,11 +28,15 @@ use crate::{
         ClaimedIds,
         Context,
         Out,
+        StateKey,
         Subsystem,
+        Task,
         TaskState,
+        ThreadState,
         TrapDescriptor, //
     },
 };
+use core::any::Any;
 use kernel::{
     prelude::*,
     sync::{
@@ -54,15 +63,37 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
     ],
 ];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 4] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 5] = [
     info::ROUTINES,
     policy::ROUTINES,
+    refused::ROUTINES,
     suspend::ROUTINES,
     threads::ROUTINES,
 ];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);
+
+/// What a task has of this.
+static STATE: StateKey<State> = StateKey::new();
+
+#[pin_data]
+struct State {
+    #[pin]
+    holds: Holds,
+    #[pin]
+    policies: Policies,
+}
+
+impl TaskState for State {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn task_ended(&self) {
+        self.holds.task_ended();
+    }
+}
 
 /// The subsystem.
 pub(crate) struct TaskTraps;
@@ -77,11 +108,24 @@ impl Subsystem for TaskTraps {
     }
 
     fn bind(&self, position: usize) {
-        suspend::HOLDS.bind(position);
+        STATE.bind(position);
+        policy::OF_THREAD.bind(position);
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
-        Ok(Some(suspend::Holds::new()?))
+        let state: Arc<State> = Arc::pin_init(
+            pin_init!(State {
+                holds <- Holds::new(),
+                policies <- Policies::new(),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Some(state))
+    }
+
+    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        let policies: Arc<Policies> = Arc::pin_init(Policies::new(), GFP_KERNEL_ACCOUNT)?;
+        Ok(Some(policies))
     }
 }
 

@@ -15,9 +15,7 @@ use crate::{
         KernError,
         KernResult,
         Mach,
-        StateKey,
-        Task,
-        TaskState, //
+        Task, //
     },
     traps::ipc::{
         kind,
@@ -66,9 +64,6 @@ pub(super) const ROUTINES: &[RoutineDescriptor] = routines![
     thread_abort_safely,
 ];
 
-/// Who suspends whom.
-pub(super) static HOLDS: StateKey<Holds> = StateKey::new();
-
 /// The suspensions of a task by others, and of others by it.
 #[pin_data]
 pub(super) struct Holds {
@@ -86,19 +81,22 @@ struct State {
 }
 
 impl Holds {
-    /// Makes those of a new task. Fails with `ENOMEM`.
-    pub(super) fn new() -> Result<Arc<Self>> {
+    /// Makes those of a new task. Allocates nothing.
+    pub(super) fn new() -> impl PinInit<Self> {
         let state = State {
             by: KVec::new(),
             others: KVec::new(),
             own: None,
         };
-        Arc::pin_init(
-            pin_init!(Self {
-                state <- new_mutex!(state, "Holds::state"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
+        pin_init!(Self {
+            state <- new_mutex!(state, "Holds::state"),
+        })
+    }
+
+    /// Those of `task`.
+    fn of(task: &Task) -> KernResult<&Self> {
+        let state = super::STATE.of_task(task).ok_or(KernError::FAILURE)?;
+        Ok(&state.holds)
     }
 
     /// Notes one suspension more by `owner`. Fails without memory.
@@ -150,15 +148,9 @@ impl Holds {
         }
         Ok(())
     }
-}
 
-impl TaskState for Holds {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    /// What the task has suspended goes on.
-    fn task_ended(&self) {
+    /// The task has ended: what it has suspended goes on.
+    pub(super) fn task_ended(&self) {
         let (own, others) = {
             let mut state = self.state.lock();
             (
@@ -174,7 +166,7 @@ impl TaskState for Holds {
             let Ok(task) = other.task(&mach) else {
                 continue;
             };
-            let count = HOLDS.of_task(&task).map_or(0, |holds| holds.take_all(&own));
+            let count = Self::of(&task).map_or(0, |holds| holds.take_all(&own));
             for _ in 0..count {
                 let _ = task.resume();
             }
@@ -197,10 +189,10 @@ fn owner<'a>(call: &Call<'a>, task: &Task) -> KernResult<Option<&'a TaskNamePort
 #[routine(3407)]
 fn task_suspend(call: &Call<'_>, port: &TaskPort) -> KernResult {
     let task = port.controlled(call.context())?;
-    let holds = HOLDS.of_task(&task).ok_or(KernError::FAILURE)?;
+    let holds = Holds::of(&task)?;
     let owner = owner(call, &task)?;
     if let Some(owner) = owner {
-        let own = HOLDS.of_task(call.task()).ok_or(KernError::FAILURE)?;
+        let own = Holds::of(call.task())?;
         own.remember(call.context().mach(), owner, port.name())?;
     }
     task.suspend()?;
@@ -216,7 +208,7 @@ fn task_suspend(call: &Call<'_>, port: &TaskPort) -> KernResult {
 #[routine(3408)]
 fn task_resume(call: &Call<'_>, port: &TaskPort) -> KernResult {
     let task = port.controlled(call.context())?;
-    let holds = HOLDS.of_task(&task).ok_or(KernError::FAILURE)?;
+    let holds = Holds::of(&task)?;
     holds.take(owner(call, &task)?)?;
     task.resume()
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The threads of a task (ABI mig §3.2).
+//! The threads of a task, and its end (ABI mig §3.2).
 
-use crate::traps::ipc::{
-    thread_right,
-    Call,
-    RoutineDescriptor,
-    RoutineResult,
-    SendRights,
-    TaskPort, //
+use crate::{
+    core::{
+        KernError,
+        KernResult, //
+    },
+    traps::ipc::{
+        thread_right,
+        Call,
+        RoutineDescriptor,
+        RoutineResult,
+        SendRights,
+        TaskPort, //
+    },
 };
 use mach_macros::{
     routine,
@@ -16,7 +22,17 @@ use mach_macros::{
 };
 
 /// The routines of this file.
-pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_threads];
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_terminate, task_threads];
+
+/// Kills the process of a task.
+#[routine(3401)]
+fn task_terminate(call: &Call<'_>, task: &TaskPort) -> KernResult {
+    const SIGKILL: i32 = 9;
+
+    let task = task.controlled(call.context())?;
+    let sent = task.process().send_signal(SIGKILL);
+    sent.map_err(|_| KernError::INVALID_TASK)
+}
 
 /// Gives out the ports of a task's threads: of those that have made a trap and not ended.
 #[routine(3402)]
