@@ -146,8 +146,8 @@ test: vm-ready host-programs
 	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS) --vm $(VM_TESTS)
 
 # What takes minutes: damaged files and lives by the ten thousand.
-test-long: APPEND += MACH_TEST_ROUNDS=10000 MACH_TEST_LIVES=10000
-test-long: TESTS := loader_fuzz life
+test-long: APPEND += MACH_TEST_ROUNDS=10000 MACH_TEST_LIVES=10000 MACH_TEST_STEPS=1000000
+test-long: TESTS := loader_fuzz life ipc_model
 test-long: vm-ready
 	@scripts/run-tests.py --vm $(VM_TESTS)
 

@@ -55,6 +55,8 @@ struct model_message {
 	struct model_right reply;
 	int reply_type;		/* in the bits word, whatever became of the right */
 	bool complex;
+	int shape;		/* what carries the rights, see model_wire.h */
+	uint32_t flags;		/* of guarded descriptors */
 	int rights;
 	struct model_right right[MODEL_RIGHTS];
 	int32_t id;
@@ -79,6 +81,7 @@ struct model_port {
 	bool guarded;
 	bool strict;
 	bool immovable;
+	int special_of;		/* the task one of whose threads has it for replies, plus 1 */
 	int no_senders;
 	int destroyed;
 	int first, last;	/* messages */
