@@ -51,6 +51,10 @@ module! {
             default: 1_048_576,
             description: "How many names a task can have (64 to 1048576)",
         },
+        queued_mib_per_task: u32 {
+            default: 0,
+            description: "How many MiB of messages that a task has sent can wait (0: a third of the memory)",
+        },
         trace: bool {
             default: false,
             description: "Log every trap: number, name, caller, argument, result",
@@ -89,12 +93,15 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     let () = UNIQUE_NUMBERS;
     let () = UNIQUE_ROUTINES;
     let routines = RoutineTable::new(&ROUTINES)?;
-    let names = module_parameters::names_per_task.value();
+    let limits = traps::ipc::Limits {
+        names: module_parameters::names_per_task.value(),
+        queued_mebibytes: module_parameters::queued_mib_per_task.value(),
+    };
     let all: [Arc<dyn Subsystem>; 12] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         // Before ipc: it lets go of rights when a task's ports have died.
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
-        Arc::new(traps::ipc::Ipc::new(routines, names)?, GFP_KERNEL)?,
+        Arc::new(traps::ipc::Ipc::new(routines, limits)?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
         Arc::new(traps::semaphore::Semaphores, GFP_KERNEL)?,

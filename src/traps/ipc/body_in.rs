@@ -191,7 +191,7 @@ fn take(space: &Space, message: &mut Message, descriptor: &Descriptor) -> KernRe
         Descriptor::Ool(memory) => {
             let region = match memory.size {
                 0 => None,
-                size => Some(Region::from_user(memory.address, size)?),
+                size => Some(Region::from_user(memory.address, size, &space.account)?),
             };
             Ok(Item::Memory(region))
         }

@@ -102,10 +102,16 @@ impl Space {
     /// Tells `port` that the space has its receive right under `name`.
     fn note_receiver(&self, port: &Port, name: PortName) {
         let receiver = Receiver::Space(self.id, name);
-        let transit = port.with(|state| mem::replace(&mut state.receiver, receiver));
+        let account = Some(self.account.clone());
+        let before = port.with(|state| {
+            (
+                mem::replace(&mut state.receiver, receiver),
+                mem::replace(&mut state.account, account),
+            )
+        });
         // Perhaps the last reference to the port that the right travelled through, which is an
         // empty object then.
-        drop(transit);
+        drop(before);
     }
 
     /// Enters a send right: one more user reference of the name that the space has for the port,

@@ -7,6 +7,7 @@
 //! rewritten for whoever gets the message.
 
 use super::{
+    account::Charge,
     layout::Sizes,
     ool::Region,
     right::{
@@ -197,6 +198,10 @@ pub(super) struct Message {
     pub(super) carried: KVVec<Carried>,
     /// So many of `carried` have an address in their descriptors.
     addresses: u32,
+    /// Bytes of arrays that are carried.
+    arrays: usize,
+    /// What is counted for a message that waits in a queue.
+    pub(super) charge: Option<Charge>,
     /// So many of `carried` have no receive right any more.
     searched: usize,
     pub(super) id: i32,
@@ -221,6 +226,8 @@ impl Message {
                 reply: HeaderRight::NONE,
                 carried: KVVec::new(),
                 addresses: 0,
+                arrays: 0,
+                charge: None,
                 searched: 0,
                 id: 0,
                 complex: false,
@@ -250,6 +257,7 @@ impl Message {
             self.carried.clear();
         }
         self.addresses = 0;
+        self.arrays = 0;
         self.searched = 0;
         self.complex = false;
         self.circular = false;
@@ -289,9 +297,23 @@ impl Message {
     /// Adds something that the body carries.
     pub(super) fn carry(&mut self, carried: Carried) -> Result<(), AllocError> {
         let address = u32::from(carried.item.has_address());
+        if let Item::Ports(array) = &carried.item {
+            let bytes = array.rights.len().saturating_mul(mem::size_of::<Right>());
+            self.arrays = self.arrays.saturating_add(bytes);
+        }
         self.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
         self.addresses = self.addresses.saturating_add(address);
         Ok(())
+    }
+
+    /// Bytes of memory that the message has. Those of its regions are counted with these.
+    pub(super) fn footprint(&self) -> usize {
+        let heap = if self.is_small() { 0 } else { self.length };
+        let carried = self.carried.len().saturating_mul(mem::size_of::<Carried>());
+        mem::size_of::<Node<Self>>()
+            .saturating_add(heap)
+            .saturating_add(carried)
+            .saturating_add(self.arrays)
     }
 
     /// The number of bytes, without trailer, in the layout of either kind of task.

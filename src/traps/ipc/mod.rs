@@ -19,6 +19,7 @@
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
 //! | `registered` | the ports that a task keeps for its children |
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
+//! | `account` | what a task makes the kernel keep, and the limit of that |
 //! | `objects` | how other subsystems have objects behind names |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
 //! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
@@ -37,6 +38,7 @@
 //! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
 //! the one thing done under these locks that takes others, those of the scheduler.
 
+mod account;
 mod array_routines;
 mod attributes;
 mod body_in;
@@ -218,17 +220,25 @@ pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("ipc", &ROUTINE_LISTS);
 /// The subsystem.
 pub(crate) struct Ipc {
     host: Arc<Host>,
-    /// How many names a task can have.
-    names: u32,
+    limits: Limits,
+}
+
+/// What one task can have of the kernel's memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// So many names.
+    pub(crate) names: u32,
+    /// So many mebibytes of messages that wait; 0 is a third of the machine's memory.
+    pub(crate) queued_mebibytes: u32,
 }
 
 impl Ipc {
-    /// Makes what all tasks share. Kernel objects answer `routines`, and a task can have `names`
-    /// names. Fails with `ENOMEM`.
-    pub(crate) fn new(routines: Arc<RoutineTable>, names: u32) -> Result<Self> {
+    /// Makes what all tasks share. Kernel objects answer `routines`, and each task has these
+    /// `limits`. Fails with `ENOMEM`.
+    pub(crate) fn new(routines: Arc<RoutineTable>, limits: Limits) -> Result<Self> {
         Ok(Self {
             host: Host::new(routines)?,
-            names,
+            limits,
         })
     }
 }
@@ -269,7 +279,7 @@ impl Subsystem for Ipc {
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let parent = birth.parent.and_then(|parent| SPACE.of_task(parent));
         let special = SpecialPorts::new(&self.host, parent.map(|parent| &parent.special))?;
-        Ok(Some(Space::new(special, self.names)?))
+        Ok(Some(Space::new(special, self.limits)?))
     }
 
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {

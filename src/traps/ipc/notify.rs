@@ -179,7 +179,7 @@ pub(super) fn send_message(destination: HeaderRight, mut message: KBox<Node<Mess
         return;
     };
     message.destination = destination;
-    match port.post(message, Admission::Always) {
+    match port.post(message, Admission::Always, None) {
         Posted::Handed(receiver) => receiver.wake(),
         Posted::Queued => (),
         Posted::Full(mut message) | Posted::Overflow(mut message) | Posted::Dead(mut message) => {

@@ -8,14 +8,21 @@
 //! never seen.
 //!
 //! The pages are charged to the memory cgroup of the sender, for as long as they exist. Beyond
-//! that, all messages that wait have no more of them than half of the machine's memory.
+//! that, all messages that wait have no more of them than half of the machine's memory, and those of
+//! one task no more than its [`Account`] has.
 //!
 //! Source of the behaviour: XNU osfmk/ipc/ipc_kmsg.c, `ipc_kmsg_copyin_ool_descriptor` and
 //! `ipc_kmsg_copyout_ool_descriptor`; ABI traps §6.6.
 //!
 //! Locks: none of ours is held here; mapping takes `PrivateMapper::file` and the mmap lock.
 
-use super::error::*;
+use super::{
+    account::{
+        Account,
+        Charge, //
+    },
+    error::*, //
+};
 use crate::{
     abi::UserAddr,
     core::{
@@ -61,14 +68,26 @@ pub(super) type Mapper = PrivateMapper<Live>;
 static IN_TRANSIT: Atomic<u64> = Atomic::new(0);
 
 /// A share of what regions may have, as long as the value exists.
-struct Share(u64);
+struct Share {
+    bytes: u64,
+    _charge: Option<Charge>,
+}
 
 impl Share {
-    /// Takes the share of `length` bytes, unless that is more than there is.
-    fn take(length: usize) -> Option<Self> {
+    /// Takes the share of `length` bytes, unless that is more than there is, or more than is left
+    /// in `account`.
+    fn take(length: usize, account: Option<&Arc<Account>>) -> Option<Self> {
+        let bytes = length.checked_next_multiple_of(PAGE_SIZE)?;
+        let charge = match account {
+            Some(account) => Some(Account::charge(account, bytes)?),
+            None => None,
+        };
         // CAST: `usize` has 64 bits at most.
-        let bytes = length.checked_next_multiple_of(PAGE_SIZE)? as u64;
-        let share = Self(bytes);
+        let bytes = bytes as u64;
+        let share = Self {
+            bytes,
+            _charge: charge,
+        };
         let before = IN_TRANSIT.fetch_add(bytes, Relaxed);
         (before.saturating_add(bytes) <= cpu::memory_size() / 2).then_some(share)
     }
@@ -76,7 +95,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        IN_TRANSIT.fetch_sub(self.0, Relaxed);
+        IN_TRANSIT.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -91,8 +110,9 @@ impl Region {
     fn of(
         make: impl FnOnce() -> Result<PageList, TakeError>,
         length: usize,
+        account: Option<&Arc<Account>>,
     ) -> Result<Self, TakeError> {
-        let share = Share::take(length).ok_or(TakeError::NoMemory)?;
+        let share = Share::take(length, account).ok_or(TakeError::NoMemory)?;
         let pages = SharedPages::new(make()?, Live::new(&MEMORY));
         Ok(Self {
             pages: pages.map_err(|_| TakeError::NoMemory)?,
@@ -101,25 +121,30 @@ impl Region {
         })
     }
 
-    /// Copies `size` bytes at `address` of the current task.
+    /// Copies `size` bytes at `address` of the current task, and counts them in `account`.
     ///
     /// `MACH_SEND_INVALID_MEMORY` when they cannot be read, `MACH_SEND_NO_BUFFER` without memory,
     /// `MACH_SEND_INTERRUPTED` for a task that has been killed.
-    pub(super) fn from_user(address: UserAddr, size: u32) -> KernResult<Self> {
+    pub(super) fn from_user(
+        address: UserAddr,
+        size: u32,
+        account: &Arc<Account>,
+    ) -> KernResult<Self> {
         let start = usize::try_from(address.0).map_err(|_| SEND_INVALID_MEMORY)?;
         // CAST: `u32` to `usize` loses nothing.
         let length = size as usize;
-        Self::of(|| PageList::from_user(start, length), length).map_err(send_error)
+        let make = || PageList::from_user(start, length);
+        Self::of(make, length, Some(account)).map_err(send_error)
     }
 
     /// Copies `bytes` of the kernel. Fails without memory.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, TakeError> {
-        Self::of(|| PageList::from_bytes(bytes), bytes.len())
+        Self::of(|| PageList::from_bytes(bytes), bytes.len(), None)
     }
 
     /// `length` zeroes. Fails without memory.
     pub(super) fn zeroed(length: usize) -> Result<Self, TakeError> {
-        Self::of(|| PageList::zeroed(length), length)
+        Self::of(|| PageList::zeroed(length), length, None)
     }
 
     /// The number of bytes.

@@ -11,6 +11,7 @@
 //! that exists keeps its count from reaching zero; the one that reaches zero takes the lock.
 
 use super::{
+    account::Account,
     kobject::{
         kind,
         KernelObject, //
@@ -128,6 +129,8 @@ pub(super) struct PortState {
     /// Who is to get the receive right when it would be dropped.
     pub(super) port_destroyed: Option<SendOnceRight>,
     pub(super) requests: Requests,
+    /// What is queued by the kernel counts for whoever had the receive right last.
+    pub(super) account: Option<Arc<Account>>,
     /// What the kernel keeps with a port that a task receives from.
     pub(super) attachment: Option<Attached>,
 }
@@ -176,6 +179,7 @@ impl Port {
                         no_senders: None,
                         port_destroyed: None,
                         requests: Requests::new(),
+                        account: None,
                         attachment: None,
                     },
                     "Port::state"

@@ -9,6 +9,7 @@
 //! Locks: `Port::state`, and within it a set's, see the order in [`super`].
 
 use super::{
+    account::Account,
     layout::Sizes,
     message::{
         Arrival,
@@ -64,7 +65,7 @@ pub(super) enum Posted {
     Queued,
     /// The queue is full.
     Full(KBox<Node<Message>>),
-    /// The queue holds all that a queue can.
+    /// The queue holds all that a queue can, or whoever it counts for has too much queued.
     Overflow(KBox<Node<Message>>),
     /// The port is dead.
     Dead(KBox<Node<Message>>),
@@ -101,12 +102,18 @@ impl Port {
         }
     }
 
-    /// Hands `message` to a waiting receiver, or queues it.
+    /// Hands `message` to a waiting receiver, or queues it and counts it for `account`: without
+    /// one, for the receiver.
     ///
     /// The caller wakes the receiver of [`Posted::Handed`] and drops the message of
     /// [`Posted::Dead`].
     #[inline]
-    pub(super) fn post(&self, mut message: KBox<Node<Message>>, admission: Admission) -> Posted {
+    pub(super) fn post(
+        &self,
+        mut message: KBox<Node<Message>>,
+        admission: Admission,
+        account: Option<&Arc<Account>>,
+    ) -> Posted {
         let mut state = self.state.lock();
         let (Receiver::Space(..) | Receiver::Transit(_)) = state.receiver else {
             return Posted::Dead(message);
@@ -126,6 +133,12 @@ impl Port {
                 // senders must be on their way as there is room for.
                 state.room_for_sender();
                 return Posted::Handed(receiver);
+            }
+        }
+        if let Some(account) = account.or(state.account.as_ref()) {
+            message.charge = Account::charge(account, message.footprint());
+            if message.charge.is_none() {
+                return Posted::Overflow(message);
             }
         }
         state.messages.push_back(message);

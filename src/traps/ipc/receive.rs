@@ -185,6 +185,8 @@ pub(super) fn receive(
             return copyout::too_large_kept(large, what.address, what.size, what.options)
         }
     };
+    // It does not wait any more.
+    drop(message.charge.take());
     let (address, options, layout) = (what.address, what.options, room.layout);
     let outcome = if message.sizes().in_layout(layout) > room.bytes {
         copyout::too_large(&mut message, address, what.size, options, layout)

@@ -5,6 +5,7 @@
 //! Locks: none is held across the calls made here.
 
 use super::{
+    account::Account,
     body_in,
     copyin,
     copyout,
@@ -111,7 +112,7 @@ pub(super) fn send(
     if message.circular {
         return Ok(());
     }
-    match enqueue(&port, thread, message, what.patience) {
+    match enqueue(&port, thread, message, &space.account, what.patience) {
         Ok(()) => {
             context.mach().count(Event::MessageSent);
             Ok(())
@@ -146,6 +147,7 @@ fn enqueue(
     port: &Arc<Port>,
     thread: &ThreadIpc,
     mut message: KBox<Node<Message>>,
+    account: &Arc<Account>,
     patience: Patience,
 ) -> Result<(), (KernError, KBox<Node<Message>>)> {
     let admission = match message.destination.right {
@@ -153,7 +155,7 @@ fn enqueue(
         _ => Admission::Limited,
     };
     loop {
-        message = match port.post(message, admission) {
+        message = match port.post(message, admission, Some(account)) {
             Posted::Handed(receiver) => {
                 receiver.wake();
                 return Ok(());

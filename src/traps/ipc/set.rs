@@ -10,6 +10,10 @@
 //! Locks: `PortSet::state`, taken with a port's lock held or with none, see [`super`].
 
 use super::{
+    account::{
+        Account,
+        Charge, //
+    },
     port::{
         Port,
         SpaceId, //
@@ -38,6 +42,7 @@ use crate::{
         Queue, //
     },
 };
+use core::mem;
 use kernel::{
     new_spinlock,
     prelude::*,
@@ -62,6 +67,7 @@ pub(super) struct Membership {
     pub(super) set: Arc<PortSet>,
     /// The position among the set's members. Protected by the set's lock.
     position: Atomic<usize>,
+    _charge: Option<Charge>,
 }
 
 /// A port set.
@@ -165,11 +171,20 @@ impl PortSet {
     /// Adds `port`. `KERN_ALREADY_IN_SET`, `KERN_INVALID_NAME` for a set that is gone,
     /// `KERN_RESOURCE_SHORTAGE`.
     pub(super) fn insert(this: &Arc<Self>, port: &Arc<Port>) -> KernResult {
+        let charge = match port.with(|state| state.account.clone()) {
+            Some(account) => {
+                let bytes = mem::size_of::<Linked<Membership>>();
+                let charge = Account::charge(&account, bytes);
+                Some(charge.ok_or(KernError::RESOURCE_SHORTAGE)?)
+            }
+            None => None,
+        };
         let membership = Arc::pin_init(
             Linked::new(Membership {
                 port: port.clone(),
                 set: this.clone(),
                 position: Atomic::new(0),
+                _charge: charge,
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -259,7 +274,7 @@ impl PortSet {
             for membership in &state.memberships {
                 membership.set.forget(membership);
             }
-            core::mem::take(&mut state.memberships)
+            mem::take(&mut state.memberships)
         });
         drop(memberships);
     }
@@ -308,7 +323,7 @@ impl PortSet {
                 waiter.end(Outcome::Changed);
             }
             while state.ready.pop_front().is_some() {}
-            core::mem::take(&mut state.members)
+            mem::take(&mut state.members)
         };
         for membership in members {
             let removed = membership.port.with(|state| {
@@ -333,6 +348,6 @@ fn room_for_one_more<T>(items: &mut KVec<T>, spare: &mut KVec<T>) -> Option<usiz
         // The spare has room for all of them.
         let _ = spare.push(item, GFP_ATOMIC);
     }
-    core::mem::swap(items, spare);
+    mem::swap(items, spare);
     None
 }

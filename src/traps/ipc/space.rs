@@ -8,13 +8,18 @@
 //! table is dropped after it is released.
 
 use super::{
+    account::{
+        self,
+        Account, //
+    },
     entry::Object,
     growth::Growth,
     ool::Mapper,
     port::SpaceId,
     right::Right,
     special::SpecialPorts,
-    table::Table, //
+    table::Table,
+    Limits, //
 };
 use crate::{
     abi::{
@@ -63,21 +68,25 @@ pub(crate) struct Space {
     /// Maps the out-of-line memory that the task receives.
     #[pin]
     pub(super) mapper: Mapper,
+    /// What the task makes the kernel keep.
+    pub(super) account: Arc<Account>,
     _live: Live,
 }
 
 impl Space {
-    /// Makes an empty space for at most `names` names. Fails with `ENOMEM`.
-    pub(super) fn new(special: SpecialPorts, names: u32) -> Result<Arc<Self>> {
+    /// Makes an empty space with these `limits`. Fails with `ENOMEM`.
+    pub(super) fn new(special: SpecialPorts, limits: Limits) -> Result<Arc<Self>> {
         // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
         let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
-        let table = Some(Table::new(id, names));
+        let table = Some(Table::new(id, limits.names));
+        let account = Account::new(account::limit(limits.queued_mebibytes))?;
         Arc::pin_init(
             pin_init!(Self {
                 id,
                 table <- new_spinlock!(table, "Space::table"),
                 special,
                 mapper <- Mapper::new(),
+                account,
                 _live: Live::new(&SPACES),
             }),
             GFP_KERNEL_ACCOUNT,
