@@ -1120,6 +1120,12 @@ static long send_in_model(struct sending *sending)
 				      true, right))
 			result = MACH_SEND_INVALID_RIGHT;
 		if (result) {
+			/* What was taken for an array goes first, in XNU as well. */
+			if (sending->shape == SHAPE_ARRAY) {
+				for (int j = 0; j < i; j++)
+					model_release(message->right[j]);
+				message->rights = 0;
+			}
 			model_destroy_message(message, !stale);
 			return result;
 		}

@@ -33,10 +33,14 @@
 //! 3. `Port::state` (spinlock): one port at a time.
 //! 4. `PortSet::state` (spinlock): one set at a time.
 //!
-//! `TaskPort::slots` (spinlock) is a leaf. Under a spinlock
-//! nothing is allocated, no user memory is touched, and no right is dropped: what leaves a table
-//! or a queue is given to the caller, who drops it when the lock is released. Waking a thread is
-//! the one thing done under these locks that takes others, those of the scheduler.
+//! A port's message queue, its requests and the queues of those who wait at it are part of its
+//! state, those who wait at a set of the set's. Waiters have no lock: whoever takes one out of a
+//! queue says how its wait ended, see `waiter`. Counts of rights and of memory are atomics.
+//!
+//! `TaskPort::slots`, `ThreadIpc::special_reply` and `ThreadIpc::stand_in` (spinlocks) are leaves.
+//! Under a spinlock nothing is allocated, no user memory is touched, and no right is dropped: what
+//! leaves a table or a queue is given to the caller, who drops it when the lock is released. Waking
+//! a thread is the one thing done under these locks that takes others, those of the scheduler.
 
 mod account;
 mod array_routines;
