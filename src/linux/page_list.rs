@@ -407,7 +407,7 @@ fn alloc_pages(flags: bindings::gfp_t, order: u32) -> Option<NonNull<bindings::p
 }
 
 /// Whether the current thread has been killed. Lets others run if it is their turn.
-fn is_killed() -> bool {
+pub(super) fn is_killed() -> bool {
     // SAFETY: Concerns the current thread, which may sleep.
     unsafe { shim::mach_shim_cond_resched() };
     process::is_killed()

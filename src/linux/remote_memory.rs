@@ -115,6 +115,8 @@ pub(crate) struct Region {
     pub(crate) writable: bool,
     pub(crate) executable: bool,
     pub(crate) shared: bool,
+    /// Whether all of it that is changed is changed for this process alone.
+    pub(crate) private: bool,
     /// Where in its file the mapping starts, in bytes; 0 without one.
     pub(crate) offset: u64,
 }
@@ -139,6 +141,7 @@ pub(crate) fn region_at_or_after(mm: &MmWithUser, address: usize) -> Option<Regi
         writable: has(kernel::mm::virt::flags::WRITE),
         executable: has(kernel::mm::virt::flags::EXEC),
         shared: has(kernel::mm::virt::flags::SHARED),
+        private: !has(kernel::mm::virt::flags::MAYSHARE),
         offset: if file.is_null() {
             0
         } else {
@@ -149,41 +152,36 @@ pub(crate) fn region_at_or_after(mm: &MmWithUser, address: usize) -> Option<Regi
     Some(region)
 }
 
-/// Maps `length` zeroes, a multiple of the page size, into the current process: at `wanted`, a page
-/// boundary, if nothing is there, or anywhere. `EEXIST` if something is, `ENOMEM`, `EINVAL`,
-/// `EPERM`.
-pub(crate) fn map_zeroes(wanted: Option<usize>, length: usize) -> Result<usize> {
-    // CAST: the constants are small.
-    const READ_WRITE: c_ulong = (shim::PROT_READ | shim::PROT_WRITE) as c_ulong;
-    const PRIVATE: c_ulong = shim::MAP_PRIVATE as c_ulong;
-    const THERE: c_ulong = shim::MAP_FIXED_NOREPLACE as c_ulong;
-
-    let flags = match wanted {
-        Some(_) => PRIVATE | THERE,
-        None => PRIVATE,
-    };
-    // SAFETY: Without a file anonymous memory is mapped; the function checks the rest.
-    let mapped = unsafe {
-        bindings::vm_mmap(
-            ptr::null_mut(),
-            wanted.unwrap_or(0),
-            length,
-            READ_WRITE,
-            flags,
-            0,
-        )
-    };
-    // An error is one of the last addresses, which no process has.
-    // CAST: Reinterpretation is what the interface says.
-    match i32::try_from(mapped as isize) {
-        Ok(errno @ -4095..=-1) => Err(Error::from_errno(errno)),
-        _ => Ok(mapped),
-    }
+/// A page that a process has, as its own page table says.
+#[derive(Clone, Copy)]
+pub(crate) struct PresentPage {
+    /// It belongs to a file, and not to the process alone.
+    pub(crate) of_file: bool,
+    pub(crate) dirty: bool,
+    pub(crate) referenced: bool,
 }
 
-/// Unmaps `length` bytes, a multiple of the page size, at the page boundary `address` of the
-/// current process. Nothing need be mapped there.
-pub(crate) fn unmap(address: usize, length: usize) -> Result {
-    // SAFETY: A process may unmap any of its memory; the function checks the range.
-    kernel::error::to_result(unsafe { bindings::vm_munmap(address, length) })
+/// The page at `address`, if it is there without being brought in.
+pub(crate) fn present_page(mm: &MmWithUser, address: usize) -> Option<PresentPage> {
+    let flags = bindings::FOLL_NOFAULT | bindings::FOLL_FORCE;
+    let mut page = ptr::null_mut();
+    let guard = mm.mmap_read_lock();
+    // SAFETY: As in `with_page`.
+    let count = unsafe {
+        bindings::get_user_pages_remote(mm.as_raw(), address, 1, flags, &mut page, ptr::null_mut())
+    };
+    drop(guard);
+    if count != 1 {
+        return None;
+    }
+    // SAFETY: A reference to the page is ours until it is put.
+    unsafe {
+        let present = PresentPage {
+            of_file: !shim::mach_shim_page_is_anonymous(page),
+            dirty: shim::mach_shim_page_is_dirty(page),
+            referenced: shim::mach_shim_page_is_referenced(page),
+        };
+        shim::mach_shim_put_page(page);
+        Some(present)
+    }
 }

@@ -10,6 +10,7 @@
 //!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
+use super::process;
 use kernel::{
     bindings,
     prelude::*,
@@ -128,6 +129,34 @@ impl WaitQueue {
     /// The kernel's structure.
     pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
         self.head.get()
+    }
+
+    /// Sleeps until `ready` holds, or the thread has been killed: false then. Other signals do not
+    /// end the wait. `ready` as in [`wait`](Self::wait).
+    pub(crate) fn wait_killable(&self, mut ready: impl FnMut() -> bool) -> bool {
+        let entry = Opaque::<bindings::wait_queue_entry>::uninit();
+        // SAFETY: `entry` is valid for writing and stays in place until `finish_wait`.
+        unsafe { bindings::init_wait(entry.get()) };
+        let is_ready = loop {
+            // SAFETY: Both are valid; `finish_wait` below takes the entry off again.
+            unsafe {
+                bindings::prepare_to_wait(
+                    self.head.get(),
+                    entry.get(),
+                    bindings::TASK_KILLABLE as c_int,
+                )
+            };
+            if ready() {
+                break true;
+            }
+            if process::is_killed() {
+                break false;
+            }
+            schedule_until(None);
+        };
+        // SAFETY: The entry was queued on this head by `prepare_to_wait`.
+        unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
+        is_ready
     }
 
     /// Wakes all waiting threads. Does not sleep.

@@ -10,13 +10,16 @@
 #include <linux/fs_struct.h>
 #include <linux/kernel_stat.h>
 #include <linux/lockdep.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/sched/exec_state.h>
 #include <linux/sched/loadavg.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
 #include <asm/segment.h>
@@ -293,4 +296,44 @@ uid_t mach_shim_current_uid_munged(void)
 void mach_shim_pr_debug_refused(const char *path, const char *reason)
 {
 	pr_debug("%s is not executed: %s\n", path, reason);
+}
+
+void mach_shim_set_active_memcg(struct mem_cgroup *memcg)
+{
+	set_active_memcg(memcg);
+}
+
+void mach_shim_mem_cgroup_put(struct mem_cgroup *memcg)
+{
+	mem_cgroup_put(memcg);
+}
+
+bool mach_shim_locks_future_mappings(struct mm_struct *mm)
+{
+	return READ_ONCE(mm->def_flags) & VM_LOCKED;
+}
+
+struct file *mach_shim_shmem_file(const char *name, loff_t size)
+{
+	return shmem_kernel_file_setup(name, size, EMPTY_VMA_FLAGS);
+}
+
+bool mach_shim_file_is_regular(struct file *file)
+{
+	return S_ISREG(file_inode(file)->i_mode);
+}
+
+bool mach_shim_page_is_anonymous(struct page *page)
+{
+	return folio_test_anon(page_folio(page));
+}
+
+bool mach_shim_page_is_dirty(struct page *page)
+{
+	return folio_test_dirty(page_folio(page));
+}
+
+bool mach_shim_page_is_referenced(struct page *page)
+{
+	return folio_test_referenced(page_folio(page));
 }

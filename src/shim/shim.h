@@ -64,6 +64,24 @@ struct cred;
 const struct cred *mach_shim_override_creds(const struct cred *cred);
 void mach_shim_revert_creds(const struct cred *cred);
 
+/* linux/shmem_fs.h: kernel crate bindings lack the type of its flags. */
+struct file *mach_shim_shmem_file(const char *name, loff_t size);
+bool mach_shim_file_is_regular(struct file *file);
+
+/* linux/mm.h, linux/page-flags.h */
+bool mach_shim_page_is_anonymous(struct page *page);
+bool mach_shim_page_is_dirty(struct page *page);
+bool mach_shim_page_is_referenced(struct page *page);
+
+/* linux/sched/mm.h, linux/memcontrol.h: what the current thread allocates is charged to */
+struct mem_cgroup;
+void mach_shim_set_active_memcg(struct mem_cgroup *memcg);
+void mach_shim_mem_cgroup_put(struct mem_cgroup *memcg);
+
+/* linux/mm_types.h: mlockall(MCL_FUTURE) */
+struct mm_struct;
+bool mach_shim_locks_future_mappings(struct mm_struct *mm);
+
 /* asm/elf.h, linux/ptrace.h */
 struct pt_regs;
 struct pt_regs *mach_shim_current_pt_regs(void);

@@ -15,9 +15,11 @@
 #include "other.h"
 #include "rpc.h"
 
-enum target { TASK, THREAD, HOST, CLOCK, CLOCK_CONTROL, PROCESSOR, SET, SET_NAME, TOKEN };
+enum target {
+	TASK, THREAD, HOST, CLOCK, CLOCK_CONTROL, PROCESSOR, SET, SET_NAME, ENTRY, TOKEN,
+};
 /* Tokens are used up by a request of any kind, so there are none of other kinds to them. */
-#define LAST_TARGET SET_NAME
+#define LAST_TARGET ENTRY
 
 /*
  * What a request holds, from the interface definitions: rights or memory, then words.
@@ -222,16 +224,31 @@ static const struct shape shapes[] = {
 	{ 4010, "processor_set_tasks_with_flavor", SET, 0, 1 },
 	{ 4800, "mach_vm_allocate", TASK, 0, 5 },
 	{ 4801, "mach_vm_deallocate", TASK, 0, 4 },
+	{ 4802, "mach_vm_protect", TASK, 0, 6 },
 	{ 4803, "mach_vm_inherit", TASK, 0, 5 },
 	{ 4804, "mach_vm_read", TASK, 0, 4 },
+	{ 4805, "mach_vm_read_list", TASK, 0, 1025 },
 	{ 4806, "mach_vm_write", TASK, 1, 3 },
 	{ 4807, "mach_vm_copy", TASK, 0, 6 },
 	{ 4808, "mach_vm_read_overwrite", TASK, 0, 6 },
 	{ 4809, "mach_vm_msync", TASK, 0, 5 },
 	{ 4810, "mach_vm_behavior_set", TASK, 0, 5 },
+	{ 4811, "mach_vm_map", TASK, 1, 13 },
+	{ 4812, "mach_vm_machine_attribute", TASK, 0, 6 },
+	{ 4813, "mach_vm_remap", TASK, 1, 11 },
+	{ 4814, "mach_vm_page_query", TASK, 0, 2 },
 	{ 4815, "mach_vm_region_recurse", TASK, 0, 4 },
 	{ 4816, "mach_vm_region", TASK, 0, 4 },
+	{ 4817, "mach_make_memory_entry_64", TASK, 1, 5 },
 	{ 4818, "mach_vm_purgable_control", TASK, 0, 4 },
+	{ 4819, "mach_vm_page_info", TASK, 0, 4 },
+	{ 4820, "mach_vm_page_range_query", TASK, 0, 8 },
+	{ 4900, "mach_memory_entry_purgable_control", ENTRY, 0, 2 },
+	{ 4901, "mach_memory_entry_access_tracking", ENTRY, 0, 1 },
+	{ 4902, "mach_memory_entry_ownership", ENTRY, 1, 2 },
+	{ 5404, "mach_voucher_debug_info", TASK, 0, 2 },
+	{ 8000, "task_restartable_ranges_register", TASK, 0, 1 },
+	{ 8001, "task_restartable_ranges_synchronize", TASK, 0, 0 },
 };
 
 /* One of the ports that a routine of the host gives */
@@ -282,6 +299,19 @@ static name_t token(void)
 	return rpc_right(&rpc, 0, MOVE_SEND_ONCE);
 }
 
+static name_t memory_entry(void)
+{
+	struct rpc rpc;
+
+	rpc_begin(&rpc, self(), 4817);
+	rpc_port(&rpc, MACH_PORT_NULL, MOVE_SEND);
+	rpc_wide(&rpc, 4096);
+	rpc_wide(&rpc, 0);
+	rpc_word(&rpc, 0x20003);
+	REQUIRE_RET(rpc_call(&rpc), 0);
+	return rpc_right(&rpc, 0, MOVE_SEND);
+}
+
 static name_t port_of(enum target target)
 {
 	switch (target) {
@@ -303,6 +333,8 @@ static name_t port_of(enum target target)
 		return host_gives(213, 0);
 	case TOKEN:
 		return token();
+	case ENTRY:
+		return memory_entry();
 	}
 	return MACH_PORT_NULL;
 }

@@ -223,7 +223,6 @@ TEST(memory_is_mapped_and_unmapped)
 {
 	struct mach_vm_allocate_args args = { .size = 5000, .flags = 1 };
 	struct mach_vm_deallocate_args gone = { .size = 5000 };
-	struct other other;
 	struct rpc rpc;
 	uint8_t *memory;
 
@@ -270,11 +269,6 @@ TEST(memory_is_mapped_and_unmapped)
 	args.size = gone.size = PAGE;
 	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_allocate_trap, &args), KERN_INVALID_TASK);
 	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_deallocate_trap, &gone), KERN_INVALID_TASK);
-	other_start(&other, NULL, NULL);
-	args.target = gone.target = other.task;
-	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_allocate_trap, &args), KERN_NOT_SUPPORTED);
-	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_deallocate_trap, &gone), KERN_NOT_SUPPORTED);
-	other_end(&other);
 	for (size_t i = 0; i < bad_pointer_count; i++) {
 		CHECK_RET(trap(NR__kernelrpc_mach_vm_allocate_trap, bad_pointers[i]), -EFAULT);
 		CHECK_RET(trap(NR__kernelrpc_mach_vm_deallocate_trap, bad_pointers[i]), -EFAULT);

@@ -134,8 +134,10 @@ pub(crate) use self::{
         Memory,
         Param,
         Request,
+        Rows,
         Scalar,
         Shape,
+        WideWords,
         Words, //
     },
     right::{

@@ -14,6 +14,7 @@ use super::{
         Bytes,
         Memory,
         Scalar,
+        WideWords,
         Words, //
     },
     right::{
@@ -260,6 +261,12 @@ impl<const COUNT: usize> Results for PortList<COUNT> {
 pub(crate) struct WordList(pub(crate) KVec<u32>);
 
 impl Results for WordList {
+    fn put(self, reply: &mut Reply) -> RoutineResult {
+        reply.put_inline(self.0.as_slice())
+    }
+}
+
+impl<const COUNT: usize> Results for WideWords<COUNT> {
     fn put(self, reply: &mut Reply) -> RoutineResult {
         reply.put_inline(self.0.as_slice())
     }

@@ -10,7 +10,10 @@
 //! Rights that are not taken out are dropped with the message.
 
 use super::{
-    kobject::KernelPort,
+    kobject::{
+        KernelObject,
+        KernelPort, //
+    },
     message::{
         Item,
         Message, //
@@ -45,7 +48,10 @@ use crate::{
     },
 };
 use core::mem::size_of;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 use zerocopy::FromBytes;
 
 /// Where a parameter stands in a request.
@@ -186,6 +192,19 @@ impl AnyRight {
             Right::SendOnce(right) if right.port().is_some_and(|port| port.is_alive()) => Ok(self),
             _ => Err(KernError::INVALID_CAPABILITY),
         }
+    }
+
+    /// The object of the kernel that this is a send right for the port of.
+    pub(crate) fn object(&self) -> Option<Arc<dyn KernelObject>> {
+        match &self.right {
+            Right::Send(right) => right.port().kernel_object(),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no right.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.right, Right::Null)
     }
 
     /// Whether this is a send right to `port`.
@@ -329,5 +348,42 @@ impl<const MAX: usize> Param for Bytes<MAX> {
             bytes.extend_from_slice(word.get(..used).unwrap_or_default(), GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Self(bytes))
+    }
+}
+
+/// An array of at most `MAX` structures of `WIDTH` words, preceded by their number.
+pub(crate) struct Rows<const MAX: usize, const WIDTH: usize>(
+    #[allow(dead_code)] pub(crate) KVec<[u32; WIDTH]>,
+);
+
+impl<const MAX: usize, const WIDTH: usize> Param for Rows<MAX, WIDTH> {
+    const SHAPE: Shape = Shape::Inline;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        // CAST: `u32` to `usize` loses nothing.
+        let count = request.inline::<u32>()? as usize;
+        if count > MAX {
+            return Err(Refusal::BAD_ARGUMENTS);
+        }
+        let mut rows = KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..count {
+            rows.push(request.inline()?, GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self(rows))
+    }
+}
+
+/// A structure of `COUNT` wide words, which is too large for the stack.
+pub(crate) struct WideWords<const COUNT: usize>(pub(crate) KVec<u64>);
+
+impl<const COUNT: usize> Param for WideWords<COUNT> {
+    const SHAPE: Shape = Shape::Inline;
+
+    fn take(request: &mut Request<'_>) -> RoutineResult<Self> {
+        let mut words = KVec::with_capacity(COUNT, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..COUNT {
+            words.push(request.inline()?, GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Self(words))
     }
 }

@@ -3,9 +3,27 @@
 //! The memory of tasks: of others, if the caller may control them, and one's own (ABI mig §3.4,
 //! traps §4).
 //!
-//! Locks: none here; the mmap lock of the address space, see `linux::remote_memory`.
+//! | file | what |
+//! |---|---|
+//! | `traps` | mapping zeroes, unmapping |
+//! | `map` | mapping what there is already |
+//! | `entry` | memory as an object with a port |
+//! | `transfer` | reading, writing and copying |
+//! | `regions` | what is mapped where |
+//! | `hints` | how memory is to be treated |
+//! | `refused` | what there is not |
+//! | `target` | the way into another task |
+//!
+//! Locks: none here; the mmap lock of the address space, see `linux::remote_memory` and
+//! `linux::mapping`.
 
-mod routines;
+mod entry;
+mod hints;
+mod map;
+mod refused;
+mod regions;
+mod target;
+mod transfer;
 mod traps;
 
 use super::ipc::{
@@ -13,6 +31,7 @@ use super::ipc::{
     RoutineSet, //
 };
 use crate::core::{
+    ObjectCounter,
     Subsystem,
     TrapDescriptor, //
 };
@@ -20,7 +39,15 @@ use crate::core::{
 /// The traps of this subsystem.
 pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [routines::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
+    traps::ROUTINES,
+    map::ROUTINES,
+    entry::ROUTINES,
+    transfer::ROUTINES,
+    regions::ROUTINES,
+    hints::ROUTINES,
+    refused::ROUTINES,
+];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("vm", &ROUTINE_LISTS);
@@ -35,5 +62,10 @@ impl Subsystem for Vm {
 
     fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
         &TRAPS
+    }
+
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        static OBJECTS: [&ObjectCounter; 1] = [&entry::ENTRIES];
+        &OBJECTS
     }
 }

@@ -19,7 +19,7 @@ struct header {
 };
 
 #define HEADER_SIZE	24u
-#define MESSAGE_WORDS	1024u
+#define MESSAGE_WORDS	1100u
 
 struct message {
 	struct header header;
