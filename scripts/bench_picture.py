@@ -27,15 +27,24 @@ GROUPS = (
     ("Pass a right, or a descriptor", 1, ("right_one_thread", "scm_rights_one_thread")),
     ("Semaphores: up and down, then turns of two threads", 1, (
         "semaphore_one_thread", "ntsync_one_thread", "sysv_semaphore_one_thread",
-        "semaphore_ping_pong", "ntsync_ping_pong")),
+        "futex_one_thread", "semaphore_ping_pong", "ntsync_ping_pong",
+        "sysv_semaphore_ping_pong")),
     ("1 MiB from one place to another", 1, (
         "out_of_line_touched:1048576", "out_of_line_untouched:1048576",
-        "process_vm_readv:1048576", "memfd_new:1048576")),
+        "memcpy_alone:1048576", "process_vm_readv:1048576", "memfd_reused:1048576",
+        "unix_stream_bulk:1048576", "pipe_bulk:1048576", "memfd_new:1048576")),
+    ("Messages against a server in user space (its system calls and switches alone)", 1, (
+        "message_round_trip", "server_model_null_lean", "server_model_null_full",
+        "server_model_message_lean", "server_model_message_full")),
+    ("Making a semaphore", 1, ("semaphore_create", "ntsync_create", "eventfd_create")),
     ("Processes", 1, ("macho_fork_exec", "elf_fork_exec", "fork_exit_of_a_task", "fork_exit")),
+    ("Bytes of kernel memory for one object", 1, (
+        "memory_task", "memory_thread", "memory_port", "memory_right", "memory_queued_message",
+        "memory_semaphore", "memory_timer")),
 )
 
 OUR_PREFIXES = ("null_trap", "message_", "right_", "semaphore_", "out_of_line", "macho_",
-                "fork_exit_of_a_task", "scale_", "kevent")
+                "fork_exit_of_a_task", "scale_", "kevent", "memory_")
 
 
 class Canvas:
@@ -135,7 +144,7 @@ def _curves(canvas, results, unit):
     for name, cpus in results.rounds:
         row, _, size = name.partition(":")
         value = results.median(name, cpus)
-        if row.startswith(("scale_", "epoll_edge")) and size and value is not None:
+        if row.startswith(("scale_", "epoll_edge", "epoll_round")) and size and value is not None:
             rows.setdefault(row, []).append((int(size), value))
     if not rows:
         return

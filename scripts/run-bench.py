@@ -131,6 +131,11 @@ def targets():
         yield row, int(cpus), peer, float(must), float(aim)
 
 
+def unit_of(name, unit):
+    """What a row measures: most of them instructions or time."""
+    return "bytes" if name.startswith("memory_") else unit
+
+
 def verdicts(results):
     """Per target: (row, cpus, peer, ours, theirs, ratio, must, aim, verdict)."""
     for row, cpus, peer, must, aim in targets():
@@ -162,8 +167,9 @@ def report(results, unit):
         if value is None:
             lines.append(f"{name:38}{cpus:5}  {results.remarks.get((name, cpus), '')}")
         else:
+            of = unit_of(name, unit)
             lines.append(f"{name:38}{cpus:5}{number(value):>15}"
-                         f"{results.spread(name, cpus):8.1f}%")
+                         f"{results.spread(name, cpus):8.1f}%{'' if of == unit else '  ' + of}")
     lines += ["", f"{'ours':32}{'CPUs':>5}  {'against':28}{'ratio':>7}{'must':>7}{'aim':>7}"]
     for row, cpus, peer, _, _, ratio, must, aim, verdict in verdicts(results):
         shown = "-" if ratio is None else f"{ratio:.2f}"
@@ -175,10 +181,10 @@ def write_csv(results, unit):
     """build/bench/results.csv and ratios.csv."""
     with (OUTPUT / "results.csv").open("w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["row", "cpus", unit, "spread_percent", "rounds", "remark"])
+        out.writerow(["row", "cpus", "value", "unit", "spread_percent", "rounds", "remark"])
         for (name, cpus), rounds in results.rounds.items():
             value = results.median(name, cpus)
-            out.writerow([name, cpus, "" if value is None else f"{value:.1f}",
+            out.writerow([name, cpus, "" if value is None else f"{value:.1f}", unit_of(name, unit),
                           f"{results.spread(name, cpus):.2f}" if rounds else "",
                           " ".join(f"{one:.1f}" for one in rounds),
                           results.remarks.get((name, cpus), "")])

@@ -11,7 +11,10 @@ use super::{
     Task,
     TrapDescriptor, //
 };
-use crate::linux::debugfs::Report;
+use crate::linux::{
+    debugfs::Report,
+    peek::Peek, //
+};
 use core::{
     any::Any,
     marker::PhantomData, //
@@ -126,7 +129,7 @@ impl<T: 'static> StateKey<T> {
     /// The position of the state.
     #[inline]
     pub(super) fn position(&self) -> usize {
-        self.position.load(Relaxed)
+        self.position.peek()
     }
 
     /// The state in `task`.

@@ -26,6 +26,7 @@ use crate::linux::{
         module_ref,
         ModuleRef, //
     },
+    peek::Peek,
     process::{
         self,
         ProcessId, //
@@ -42,7 +43,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::{Acquire, Full, Relaxed},
+            ordering::{Full, Relaxed},
             Atomic, //
         },
         barrier,
@@ -112,14 +113,13 @@ impl Task {
         let module = module_ref().ok_or(ENODEV)?;
         let process = ProcessId::current();
         let birth = Birth { parent };
-        let states = States::new(mach.subsystems().len())?;
-        for (position, subsystem) in mach.subsystems().iter().enumerate() {
-            if subsystem.makes_states_late() {
-                continue;
-            }
-            if let Some(state) = subsystem.new_task(&birth)? {
-                states.put(position, state, TaskState::as_any);
-            }
+        let mut states = States::with_capacity(mach.subsystems().len())?;
+        for subsystem in mach.subsystems() {
+            let state = match subsystem.makes_states_late() {
+                true => None,
+                false => subsystem.new_task(&birth)?,
+            };
+            states.push(state, TaskState::as_any)?;
         }
         let ids = parent.map_or(ClaimedIds { uid: 0, gid: 0 }, Task::claimed_ids);
         let suspended = parent.is_some_and(|parent| parent.starts_suspended.load(Relaxed));
@@ -176,7 +176,7 @@ impl Task {
     /// Whether the task has ended.
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Acquire)
+        self.ended.peek_acquire()
     }
 
     /// Whether the current image of the current process, the task's own, is the one that the task
@@ -238,8 +238,8 @@ impl Task {
     /// The identity that the task claims.
     pub(crate) fn claimed_ids(&self) -> ClaimedIds {
         ClaimedIds {
-            uid: self.uid.load(Relaxed),
-            gid: self.gid.load(Relaxed),
+            uid: self.uid.peek(),
+            gid: self.gid.peek(),
         }
     }
 

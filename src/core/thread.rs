@@ -75,14 +75,13 @@ impl Thread {
     pub(super) fn new(task: &Task) -> Result<Arc<Self>> {
         let mach = task.mach_arc();
         let subsystems = mach.subsystems();
-        let states = States::new(subsystems.len())?;
-        for (position, subsystem) in subsystems.iter().enumerate() {
-            if subsystem.makes_states_late() {
-                continue;
-            }
-            if let Some(state) = subsystem.new_thread(task)? {
-                states.put(position, state, ThreadState::as_any);
-            }
+        let mut states = States::with_capacity(subsystems.len())?;
+        for subsystem in subsystems {
+            let state = match subsystem.makes_states_late() {
+                true => None,
+                false => subsystem.new_thread(task)?,
+            };
+            states.push(state, ThreadState::as_any)?;
         }
         let thread = Arc::pin_init(
             pin_init!(Self {

@@ -42,7 +42,7 @@ fn number(address: UserAddr) -> Result<usize, Fault> {
 #[inline]
 pub(crate) fn read<T: FromBytes + IntoBytes>(address: UserAddr) -> Result<T, Fault> {
     let mut value = T::new_zeroed();
-    read_bytes(address, value.as_mut_bytes())?;
+    usercopy::read_value(value.as_mut_bytes(), number(address)?).map_err(|_| Fault)?;
     Ok(value)
 }
 

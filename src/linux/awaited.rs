@@ -11,6 +11,7 @@
 //! Locks: none but those of the scheduler.
 
 use super::{
+    peek::Peek,
     thread::{
         self,
         ThreadRef, //
@@ -22,7 +23,7 @@ use super::{
 };
 use core::marker::PhantomData;
 use kernel::sync::atomic::{
-    ordering::{Acquire, Relaxed, Release},
+    ordering::{Relaxed, Release},
     Atomic, //
 };
 
@@ -82,7 +83,7 @@ impl<T: Outcome> Awaited<T> {
 
     #[inline]
     fn is_over(&self) -> bool {
-        self.word.load(Relaxed) != PENDING
+        self.word.peek() != PENDING
     }
 
     /// Sleeps until the wait has an outcome, the deadline passes, or a signal comes. In the latter
@@ -98,6 +99,6 @@ impl<T: Outcome> Awaited<T> {
         if !self.is_over() {
             thread::sleep_until(|| self.is_over());
         }
-        T::of(self.word.load(Acquire))
+        T::of(self.word.peek_acquire())
     }
 }

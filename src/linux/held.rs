@@ -65,4 +65,10 @@ impl<D: ?Sized> Held<D> {
     pub(crate) fn object(&self) -> &D {
         &self.object
     }
+
+    /// Another reference to the object.
+    #[inline]
+    pub(crate) fn share(&self) -> Arc<D> {
+        self.object.clone()
+    }
 }

@@ -31,6 +31,7 @@ pub(crate) mod page;
 pub(crate) mod page_list;
 pub(crate) mod park;
 pub(crate) mod path;
+pub(crate) mod peek;
 pub(crate) mod private_map;
 pub(crate) mod process;
 mod process_threads;

@@ -25,6 +25,8 @@ use kernel::{
     },
 };
 
+use super::peek::Peek;
+
 struct Links<T> {
     prev: *const Linked<T>,
     next: *const Linked<T>,
@@ -283,7 +285,7 @@ impl<T> Queue<T> {
     /// Whether `item` is in this queue.
     #[inline]
     pub(crate) fn contains(&self, item: &Linked<T>) -> bool {
-        item.home.load(Relaxed) == self.id
+        item.home.peek() == self.id
     }
 
     /// Removes `item`, or returns `None` when it is not in this queue.
@@ -291,7 +293,7 @@ impl<T> Queue<T> {
     pub(crate) fn remove(&mut self, item: &Linked<T>) -> Option<Arc<Linked<T>>> {
         // `home` becomes `id`, and ceases to be, only under `&mut self`; a concurrent change is
         // one between other values.
-        if item.home.load(Relaxed) != self.id {
+        if item.home.peek() != self.id {
             return None;
         }
         // SAFETY: The item's home is this queue, so by the type invariants it is one of ours.

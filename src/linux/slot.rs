@@ -11,10 +11,12 @@ use core::{
 use kernel::{
     prelude::*,
     sync::atomic::{
-        ordering::{Full, Relaxed},
+        ordering::Full,
         Atomic, //
     },
 };
+
+use super::peek::Peek;
 
 /// Holds a `KBox<T>` or nothing.
 ///
@@ -58,7 +60,7 @@ impl<T> Slot<T> {
     /// Takes out what is there.
     #[inline]
     pub(crate) fn take(&self) -> Option<KBox<T>> {
-        if self.value.load(Relaxed).is_null() {
+        if self.value.peek().is_null() {
             return None;
         }
         self.replace(None)

@@ -28,7 +28,9 @@ use kernel::{
 };
 
 use super::{
-    bindings as shim, process,
+    bindings as shim,
+    peek::Peek,
+    process,
     task_work::{
         run_in_current,
         TaskWorkItem, //
@@ -106,8 +108,8 @@ impl<T: TaskWorkItem> ThreadTable<T> {
     pub(crate) fn current(&self) -> Option<&T> {
         let tid = process::current_tid();
         let slot = self.slot(tid);
-        let entry = if slot.tid.load(Relaxed) == tid {
-            slot.entry.load(Relaxed)
+        let entry = if slot.tid.peek() == tid {
+            slot.entry.peek()
         } else {
             self.in_array(tid)
         };

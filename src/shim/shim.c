@@ -283,6 +283,16 @@ u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item)
 	return kcpustat_cpu(cpu).cpustat[item];
 }
 
+int mach_shim_get_user_u32(u32 *to, unsigned long from)
+{
+	return get_user(*to, (u32 __user *)from);
+}
+
+int mach_shim_get_user_u64(u64 *to, unsigned long from)
+{
+	return get_user(*to, (u64 __user *)from);
+}
+
 pid_t mach_shim_current_tgid_vnr(void)
 {
 	return task_tgid_vnr(current);

@@ -123,6 +123,9 @@ unsigned long mach_shim_load_average(unsigned int index);
 u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
 
 /* linux/sched.h, linux/uidgid.h: the current process as it sees itself */
+int mach_shim_get_user_u32(u32 *to, unsigned long from);
+int mach_shim_get_user_u64(u64 *to, unsigned long from);
+
 pid_t mach_shim_current_tgid_vnr(void);
 uid_t mach_shim_current_uid_munged(void);
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ BENCH_SIZES(first_touch, 8, VARIES, MIB, 16 * MIB)
 	}
 }
 
-BENCH_SIZES(process_vm_readv, 12, VARIES, MIB, 16 * MIB)
+BENCH_SIZES(process_vm_readv, 12, VARIES, 64 * KIB, MIB, 16 * MIB)
 {
 	struct iovec from = { filled(run->size), run->size }, to = { filled(run->size), run->size };
 	pid_t self_pid = getpid();
@@ -56,7 +57,7 @@ BENCH_SIZES(process_vm_readv, 12, VARIES, MIB, 16 * MIB)
 		MUST(process_vm_readv(self_pid, &to, 1, &from, 1, 0) == (ssize_t)run->size);
 }
 
-BENCH_SIZES(memfd_new, 8, VARIES, MIB, 16 * MIB)
+BENCH_SIZES(memfd_new, 8, VARIES, 64 * KIB, MIB, 16 * MIB)
 {
 	char *source = filled(run->size);
 
@@ -75,6 +76,70 @@ BENCH_SIZES(memfd_new, 8, VARIES, MIB, 16 * MIB)
 		munmap(here, run->size);
 		close(fd);
 	}
+}
+
+BENCH_SIZES(memcpy_alone, 12, VARIES, 64 * KIB, MIB, 16 * MIB)
+{
+	char *from = filled(run->size), *to = filled(run->size);
+
+	while (bench_more(run)) {
+		memcpy(to, from, run->size);
+		__asm__ volatile("" ::: "memory");
+	}
+}
+
+/* Mapped twice for good: what is left is a copy in and a copy out. */
+BENCH_SIZES(memfd_reused, 8, VARIES, 64 * KIB, MIB, 16 * MIB)
+{
+	char *source = filled(run->size), *sink = filled(run->size), *there, *here;
+	int fd = memfd_create("bulk", 0);
+
+	MUST(fd >= 0 && ftruncate(fd, (off_t)run->size) == 0);
+	there = mmap(NULL, run->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	here = mmap(NULL, run->size, PROT_READ, MAP_SHARED, fd, 0);
+	MUST(there != MAP_FAILED && here != MAP_FAILED);
+	while (bench_more(run)) {
+		memcpy(there, source, run->size);
+		__asm__ volatile("" ::: "memory");
+		memcpy(sink, here, run->size);
+		__asm__ volatile("" ::: "memory");
+	}
+}
+
+/* In parts of 64 KiB, written and read by one thread: no switches. */
+static void through(struct run *run, int to, int from)
+{
+	char *source = filled(run->size), *sink = filled(run->size);
+
+	while (bench_more(run)) {
+		for (uint64_t done = 0; done < run->size; done += 64 * KIB) {
+			ssize_t got = 0;
+
+			MUST(write(to, source + done, 64 * KIB) == 64 * KIB);
+			while (got < (ssize_t)(64 * KIB)) {
+				ssize_t now = read(from, sink + done + got, 64 * KIB - (size_t)got);
+
+				MUST(now > 0);
+				got += now;
+			}
+		}
+	}
+}
+
+BENCH_SIZES(pipe_bulk, 8, VARIES, 64 * KIB, MIB, 16 * MIB)
+{
+	int ends[2];
+
+	MUST(pipe(ends) == 0);
+	through(run, ends[1], ends[0]);
+}
+
+BENCH_SIZES(unix_stream_bulk, 8, VARIES, 64 * KIB, MIB, 16 * MIB)
+{
+	int ends[2];
+
+	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	through(run, ends[0], ends[1]);
 }
 
 /* A message with @run->size bytes out of line, to the own port and received. */
@@ -121,12 +186,12 @@ static void out_of_line(struct run *run, bool touched)
 	}
 }
 
-BENCH_SIZES(out_of_line_touched, 8, VARIES | OURS, MIB, 16 * MIB)
+BENCH_SIZES(out_of_line_touched, 8, VARIES | OURS, 64 * KIB, MIB, 16 * MIB)
 {
 	out_of_line(run, true);
 }
 
-BENCH_SIZES(out_of_line_untouched, 8, VARIES | OURS, MIB, 16 * MIB)
+BENCH_SIZES(out_of_line_untouched, 8, VARIES | OURS, 64 * KIB, MIB, 16 * MIB)
 {
 	out_of_line(run, false);
 }

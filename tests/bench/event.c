@@ -39,6 +39,32 @@ BENCH_SIZES(epoll_edge_wake, 5000, VARIES, 1, 100, 10000)
 	}
 }
 
+static void serve_epoll(void *argument)
+{
+	const int *ends = argument;
+	uint64_t value;
+
+	for (;;) {
+		MUST(read(ends[0], &value, 8) == 8);
+		MUST(write(ends[1], &value, 8) == 8);
+	}
+}
+
+/* Another process makes one ready. */
+BENCH_SIZES(epoll_round_trip, 2000, PAIR | VARIES, 1, 100, 10000)
+{
+	int last = -1, epoll = epoll_with(run->size, &last);
+	int ends[2] = { eventfd(0, 0), last };
+	struct epoll_event event;
+	uint64_t one = 1;
+
+	bench_peer(run, serve_epoll, ends);
+	while (bench_more(run)) {
+		MUST(write(ends[0], &one, 8) == 8);
+		MUST(epoll_wait(epoll, &event, 1, -1) == 1);
+	}
+}
+
 BENCH(epoll_add, 1000, ONE)
 {
 	struct epoll_event event = { .events = EPOLLIN };

@@ -4,11 +4,14 @@
 #include "ours.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/ntsync.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "rpc.h"
@@ -171,4 +174,61 @@ BENCH(sysv_semaphore_one_thread, 10000, ONE)
 		MUST(semop(set, &down, 1) == 0);
 	}
 	semctl(set, 0, IPC_RMID);
+}
+
+/* What a semaphore in user space needs when it calls the kernel each time. */
+BENCH(futex_one_thread, 10000, ONE)
+{
+	uint32_t word = 0;
+
+	while (bench_more(run)) {
+		syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0);
+		syscall(SYS_futex, &word, FUTEX_WAIT, 1, NULL, NULL, 0);
+	}
+}
+
+BENCH(ntsync_create, 2000, ONE)
+{
+	int device = open("/dev/ntsync", O_RDWR);
+
+	MUST(device >= 0);
+	while (bench_more(run))
+		close(ntsync_semaphore(device));
+}
+
+BENCH(eventfd_create, 2000, ONE)
+{
+	while (bench_more(run))
+		close(eventfd(0, 0));
+}
+
+/* By message to the task's port, and its last right dropped */
+BENCH(semaphore_create, 2000, OURS)
+{
+	mach_open();
+	while (bench_more(run))
+		TRAP(deallocate(new_semaphore()));
+}
+
+static void serve_sysv(struct other *other)
+{
+	struct sembuf down = { 0, -1, 0 }, up = { 1, 1, 0 };
+
+	MUST(semop(other->a, &down, 1) == 0);
+	MUST(semop(other->a, &up, 1) == 0);
+}
+
+BENCH(sysv_semaphore_ping_pong, 2000, PAIR)
+{
+	struct other other = { .run = run, .serve = serve_sysv };
+	struct sembuf up = { 0, 1, 0 }, down = { 1, -1, 0 };
+
+	other.a = semget(IPC_PRIVATE, 2, 0600);
+	MUST(other.a >= 0);
+	other_start(&other);
+	while (bench_more(run)) {
+		MUST(semop(other.a, &up, 1) == 0);
+		MUST(semop(other.a, &down, 1) == 0);
+	}
+	semctl(other.a, 0, IPC_RMID);
 }

@@ -106,7 +106,7 @@ pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded, layou
             Item::Ports(array) => ports(space, message, offset, array, layout),
         };
     }
-    message.carried = carried;
+    message.put_carried(carried);
     if shrinks {
         shrink_guarded(message);
     }
@@ -335,7 +335,7 @@ fn shrink_guarded(message: &mut Message) {
         to = move_bytes(message, from, offset.saturating_add(SHORT), to);
         from = offset.saturating_add(LONG);
     }
-    message.carried = carried;
+    message.put_carried(carried);
     if from != to {
         let end = message.bytes().len();
         let end = move_bytes(message, from, end, to);

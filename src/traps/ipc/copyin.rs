@@ -17,7 +17,8 @@ use super::{
     right::{
         received_as,
         Right,
-        SendOnceRight, //
+        SendOnceRight,
+        SendRight, //
     },
     set::PortSet,
     space::Space,
@@ -216,7 +217,7 @@ fn take_header(
 }
 
 /// Takes the rights of the header of a usual request, to a send right with a send-once right for
-/// the reply, or of a usual reply, with one look-up each. `None`, with nothing taken, for all other
+/// the reply, of a usual reply, or of a message to oneself, with one look-up each. `None`, with nothing taken, for all other
 /// headers and whenever there is anything special about a name.
 #[inline]
 fn take_usual(
@@ -239,6 +240,9 @@ fn take_usual(
                 Some(_) => return None,
             };
             Some((Right::Send(right.copy()), reply))
+        }
+        (Object::Receive(rights), Disposition::MakeSend, None) => {
+            Some((Right::Send(SendRight::make(rights.port())), None))
         }
         (Object::SendOnce(_), Disposition::MoveSendOnce, None) => match table.remove(destination) {
             Some(Object::SendOnce(right)) => Some((Right::SendOnce(right), None)),

@@ -272,7 +272,7 @@ pub(super) fn narrow(message: &mut Message) {
         carried.offset = to;
         to = to.saturating_add(NARROW);
     }
-    message.carried = carried;
+    message.put_carried(carried);
     let length = message.bytes().len();
     let end = move_bytes(message, from, length, to);
     message.truncate(end);

@@ -45,6 +45,7 @@ fn mach_msg_overwrite(context: &Context<'_>, args: MachMsgOverwriteArgs) -> Kern
         .of_thread(context.thread())
         .ok_or(KernError::FAILURE)?;
     let options = args.option;
+    let mut known = None;
 
     if options & option::MACH_SEND_MSG != 0 {
         let what = Send {
@@ -52,8 +53,13 @@ fn mach_msg_overwrite(context: &Context<'_>, args: MachMsgOverwriteArgs) -> Kern
             size: args.send_size,
             options,
             patience: Patience::new(options, option::MACH_SEND_TIMEOUT, args.timeout),
+            receives_from: if options & option::MACH_RCV_MSG != 0 {
+                args.rcv_name
+            } else {
+                PortName::NULL
+            },
         };
-        send(context, space, thread, &what)?;
+        known = send(context, space, thread, &what)?;
     }
     if options & option::MACH_RCV_MSG != 0 {
         let address = args.rcv_msg;
@@ -65,7 +71,7 @@ fn mach_msg_overwrite(context: &Context<'_>, args: MachMsgOverwriteArgs) -> Kern
             notify: PortName(args.notify),
             patience: Patience::new(options, option::MACH_RCV_TIMEOUT, args.timeout),
         };
-        receive(context, space, thread, &what)?;
+        receive(context, space, thread, &what, known)?;
     }
     Ok(())
 }

@@ -403,6 +403,13 @@ impl Message {
         }
     }
 
+    /// Puts back what was taken out of `carried`, which is empty.
+    #[inline]
+    pub(super) fn put_carried(&mut self, carried: KVVec<Carried>) {
+        // An empty vector without memory, whose dropping would ask the allocator nevertheless.
+        mem::forget(mem::replace(&mut self.carried, carried));
+    }
+
     /// Takes a receive right out of the body, if there is one. Serves the destruction of ports,
     /// which must not recurse.
     pub(super) fn take_receive_right(&mut self) -> Option<Right> {

@@ -109,6 +109,7 @@ pub(crate) use self::{
         object_named,
         offer_by_right,
         offer_once,
+        with_offered,
         PreparedMessage,
         PreparedMessages,
         UserPort, //

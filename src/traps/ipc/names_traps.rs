@@ -147,8 +147,9 @@ fn insert(space: &Space, object: Object) -> KernResult<PortName> {
 /// Drops one user reference.
 #[trap(nr::MACH_PORT_DEALLOCATE)]
 fn mach_port_deallocate(context: &Context<'_>, args: MachPortDeallocateArgs) -> KernResult {
-    let space = target_space(context, args.task_right_name)?;
-    space.with(|table| table.deallocate(args.port_right_name))
+    own_space(context)?.with_own(args.task_right_name, |table| {
+        table.deallocate(args.port_right_name)
+    })
 }
 
 /// Drops all rights under a name.

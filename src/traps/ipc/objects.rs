@@ -47,9 +47,12 @@ use crate::{
         KernError,
         KernResult, //
     },
-    linux::fifo::{
-        Fifo,
-        Node, //
+    linux::{
+        fifo::{
+            Fifo,
+            Node, //
+        },
+        held::Held,
     },
 };
 use core::mem::size_of;
@@ -100,6 +103,33 @@ pub(crate) fn object_named(
         } else {
             KernError::INVALID_NAME
         })
+    })
+}
+
+/// Calls `f` with the object that the caller's send right `name` is for, which is a `T` and was
+/// offered by [`offer_by_right`]; without a lock or reference beyond those of the name. So `f` is
+/// called with the name table locked, and must not sleep, wake a thread or drop a right; it can
+/// have a reference to the object if that is to stay for longer.
+///
+/// Errors as [`object_named`], which does the same for an object of any kind.
+#[inline]
+pub(crate) fn with_offered<T: 'static, R>(
+    context: &Context<'_>,
+    name: PortName,
+    f: impl FnOnce(&T, &Held<dyn KernelObject>) -> KernResult<R>,
+) -> KernResult<R> {
+    space(context)?.with(|table| {
+        let entry = table.peek(name).ok_or(KernError::INVALID_NAME)?;
+        let port = match &entry.object {
+            Object::Send(right) => right.port(),
+            Object::Receive(rights) if rights.has_send() => rights.port(),
+            _ => return Err(KernError::INVALID_RIGHT),
+        };
+        match port.kept() {
+            Some((object, held)) => f(object, held),
+            None if port.is_alive() => Err(KernError::INVALID_CAPABILITY),
+            None => Err(KernError::INVALID_NAME),
+        }
     })
 }
 

@@ -41,6 +41,8 @@ use crate::{
     },
     linux::{
         fifo::Fifo,
+        held::Held,
+        peek::Peek,
         queue::{
             Linked,
             Queue, //
@@ -53,7 +55,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::{Acquire, Relaxed},
+            ordering::Relaxed,
             Atomic, //
         },
         Arc,
@@ -100,6 +102,9 @@ pub(crate) struct Port {
     pub(super) alive: Atomic<bool>,
     kernel: bool,
     upkeep: Upkeep,
+    /// The object of a port that its send rights keep alive. Nobody can find it when they are
+    /// gone, so it goes with the port, and no lock is needed to look at it.
+    kept: Option<Held<dyn KernelObject>>,
     #[pin]
     pub(super) state: SpinLock<PortState>,
     _live: Option<Live>,
@@ -154,7 +159,16 @@ pub(super) struct Attached {
 
 impl Port {
     fn new(receiver: Receiver, live: Option<Live>, upkeep: Upkeep) -> Result<Arc<Self>> {
-        let kernel = matches!(receiver, Receiver::Kernel(_));
+        Self::with_kept(receiver, live, upkeep, None)
+    }
+
+    fn with_kept(
+        receiver: Receiver,
+        live: Option<Live>,
+        upkeep: Upkeep,
+        kept: Option<Held<dyn KernelObject>>,
+    ) -> Result<Arc<Self>> {
+        let kernel = kept.is_some() || matches!(receiver, Receiver::Kernel(_));
         Arc::pin_init(
             pin_init!(Self {
                 send_rights: Atomic::new(0),
@@ -163,6 +177,7 @@ impl Port {
                 alive: Atomic::new(true),
                 kernel,
                 upkeep,
+                kept,
                 state <- new_spinlock!(
                     PortState {
                         receiver,
@@ -206,7 +221,9 @@ impl Port {
     /// alive: when the last is gone the port dies and lets go of the object.
     pub(super) fn for_kernel_by_senders(object: Arc<dyn KernelObject>) -> Result<SendRight> {
         let live = Some(Live::new(&PORTS));
-        let port = Self::new(Receiver::Kernel(object), live, Upkeep::Senders)?;
+        let kept = Held::new(object, KernelObject::as_any);
+        let receiver = Receiver::Transit(None);
+        let port = Self::with_kept(receiver, live, Upkeep::Senders, Some(kept))?;
         Ok(SendRight::make(&port))
     }
 
@@ -227,7 +244,7 @@ impl Port {
     /// Whether the port has not died yet.
     #[inline]
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Acquire)
+        self.alive.peek_acquire()
     }
 
     /// Whether the kernel receives the port's messages.
@@ -241,10 +258,20 @@ impl Port {
         if !self.kernel {
             return None;
         }
+        if let Some(kept) = &self.kept {
+            return Some(kept.share());
+        }
         match &self.state.lock().receiver {
             Receiver::Kernel(object) => Some(object.clone()),
             _ => None,
         }
+    }
+
+    /// The object that the port's send rights keep alive, and as a `T`, if it is one.
+    #[inline]
+    pub(super) fn kept<T: 'static>(&self) -> Option<(&T, &Held<dyn KernelObject>)> {
+        let held = self.kept.as_ref()?;
+        Some((held.get()?, held))
     }
 
     /// Attaches an object, of a kind of [`super::kobject::kind`], to a port that has none.

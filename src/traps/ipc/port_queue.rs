@@ -118,6 +118,10 @@ impl Port {
         let (Receiver::Space(..) | Receiver::Transit(_)) = state.receiver else {
             return Posted::Dead(message);
         };
+        // One that its send rights keep has no receiver either.
+        if self.is_kernel() {
+            return Posted::Dead(message);
+        }
         let queued = state.messages.len();
         if queued >= MACH_PORT_QLIMIT_KERNEL {
             return Posted::Overflow(message);

@@ -152,15 +152,20 @@ impl Source {
     }
 }
 
-/// Receives a message.
+/// Receives a message; from `known`, if that is given, which is what the name denotes or has just
+/// denoted.
 #[inline]
 pub(super) fn receive(
     context: &Context<'_>,
     space: &Space,
     thread: &ThreadIpc,
     what: &Receive,
+    known: Option<Arc<Port>>,
 ) -> KernResult {
-    let source = Source::find(space, what.name)?;
+    let source = match known {
+        Some(port) => Source::Port(port),
+        None => Source::find(space, what.name)?,
+    };
     if what.options & option::MACH_RCV_SYNC_WAIT != 0
         && what.options & option::MACH_SEND_SYNC_OVERRIDE == 0
     {

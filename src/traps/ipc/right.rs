@@ -14,6 +14,7 @@ use super::{
     set::PortSet, //
 };
 use crate::abi::msg::Disposition;
+use core::mem;
 use kernel::{
     sync::{
         atomic::ordering::Relaxed,
@@ -167,11 +168,8 @@ impl NamedReceive {
 
     /// Takes the send right out. May be called with a lock held: the port keeps a send right.
     pub(super) fn take_send(&mut self) -> Option<SendRight> {
-        let right = self.copy_send()?;
-        // The right just made keeps the count from reaching zero.
-        self.port.send_rights.fetch_sub(1, Relaxed);
-        self.has_send = false;
-        Some(right)
+        // The right that was counted here is counted there.
+        mem::replace(&mut self.has_send, false).then(|| SendRight(self.port.clone()))
     }
 
     /// Adds a send right for the same port, to be kept if there is none. May be called with a lock

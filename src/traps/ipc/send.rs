@@ -27,7 +27,11 @@ use super::{
 };
 use crate::{
     abi::{
-        msg::SecurityToken,
+        msg::{
+            Disposition,
+            SecurityToken, //
+        },
+        PortName,
         UserAddr, //
     },
     core::{
@@ -79,16 +83,19 @@ pub(super) struct Send {
     pub(super) size: u32,
     pub(super) options: u32,
     pub(super) patience: Patience,
+    /// The name that the same call receives from, or null.
+    pub(super) receives_from: PortName,
 }
 
-/// Sends a message.
+/// Sends a message. Returns the port that the same call is to receive from, if that is the one
+/// for replies, and so has been looked up.
 #[inline]
 pub(super) fn send(
     context: &Context<'_>,
     space: &Space,
     thread: &ThreadIpc,
     what: &Send,
-) -> KernResult {
+) -> KernResult<Option<Arc<Port>>> {
     let size = copyin::check_size(what.size)?;
     let mut message = copyin::buffer(thread.cached.take(), size)?;
     let header = copyin::read(&mut message, what.address)?;
@@ -97,6 +104,15 @@ pub(super) fn send(
         body_in::body(space, &mut message, Layout::of(context.task()))?;
     }
     message.sender = sender(context);
+    let for_replies = match &message.reply.right {
+        Right::SendOnce(right)
+            if { header.local_port } == what.receives_from
+                && header.bits.local() == Disposition::MakeSendOnce.raw() =>
+        {
+            right.port().cloned()
+        }
+        _ => None,
+    };
 
     let Some(port) = message.destination.right.port().cloned() else {
         return Err(SEND_INVALID_DEST);
@@ -106,16 +122,16 @@ pub(super) fn send(
             let routines = &space.special.host().routines;
             kobject::handle(context, routines, &*object, &port, message);
             context.mach().count(Event::MessageSent);
-            return Ok(());
+            return Ok(for_replies);
         }
     }
     if message.circular {
-        return Ok(());
+        return Ok(for_replies);
     }
     match enqueue(&port, thread, message, &space.account, what.patience) {
         Ok(()) => {
             context.mach().count(Event::MessageSent);
-            Ok(())
+            Ok(for_replies)
         }
         Err((error, mut message)) => {
             let layout = Layout::of(context.task());

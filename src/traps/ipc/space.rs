@@ -13,6 +13,7 @@ use super::{
         Account, //
     },
     entry::Object,
+    error::SEND_INVALID_DEST,
     growth::Growth,
     ool::Mapper,
     port::SpaceId,
@@ -185,14 +186,20 @@ impl Space {
     /// Whether `name` is a right to the task's own port, as a trap on one's own names wants it.
     #[inline]
     pub(super) fn is_self(&self, name: PortName) -> bool {
-        self.with(|table| {
-            let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
-            match &entry.object {
-                Object::Send(right) => Ok(self.special.task_self.is(right.port())),
-                _ => Ok(false),
-            }
+        self.with_own(name, |_| Ok(())).is_ok()
+    }
+
+    /// As [`with`](Self::with), if `task` names the task itself; `MACH_SEND_INVALID_DEST` if not.
+    #[inline]
+    pub(super) fn with_own<R>(
+        &self,
+        task: PortName,
+        f: impl FnOnce(&mut Table) -> KernResult<R>,
+    ) -> KernResult<R> {
+        self.with(|table| match table.peek(task).map(|entry| &entry.object) {
+            Some(Object::Send(right)) if self.special.task_self.is(right.port()) => f(table),
+            _ => Err(SEND_INVALID_DEST),
         })
-        .unwrap_or(false)
     }
 
     /// Ends the space: all its rights die.

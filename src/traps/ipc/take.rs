@@ -70,6 +70,9 @@ impl Table {
     /// A moved receive right leaves its port without receiver; the caller takes it out of its
     /// sets, see [`super::set::PortSet::leave`].
     pub(super) fn copyin(&mut self, name: PortName, disposition: Disposition) -> KernResult<Right> {
+        if let Some(right) = self.copy_usual(name, disposition) {
+            return Ok(right);
+        }
         self.refresh(name);
         self.check_copyin(name, disposition, true)?;
         match disposition {
@@ -78,6 +81,23 @@ impl Table {
             Disposition::MoveSend => self.move_send(name),
             Disposition::MoveSendOnce => self.move_send_once(name),
             Disposition::MoveReceive => self.move_receive(name),
+        }
+    }
+
+    /// A right that stays in the table as well and has nothing special about it, with one look-up.
+    #[inline]
+    pub(super) fn copy_usual(&self, name: PortName, disposition: Disposition) -> Option<Right> {
+        match (&self.peek(name)?.object, disposition) {
+            (Object::Receive(rights), Disposition::MakeSend) => {
+                Some(Right::Send(SendRight::make(rights.port())))
+            }
+            (Object::Receive(rights), Disposition::MakeSendOnce) => {
+                Some(Right::SendOnce(SendOnceRight::make(rights.port())))
+            }
+            (Object::Send(right), Disposition::CopySend) if right.port().is_alive() => {
+                Some(Right::Send(right.copy()))
+            }
+            _ => None,
         }
     }
 

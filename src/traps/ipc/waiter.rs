@@ -22,6 +22,7 @@ use crate::{
             Awaited, //
         },
         fifo::Node,
+        peek::Peek,
         queue::Linked,
         slot::Slot,
         wait::{
@@ -174,7 +175,7 @@ impl Waiter {
     /// What the waiting receiver has room for.
     #[inline]
     pub(super) fn room(&self) -> Room {
-        Room::unpack(self.room.load(Relaxed))
+        Room::unpack(self.room.peek())
     }
 
     /// Ends the wait with `message`. The caller has taken the waiter out of its queue, and wakes

@@ -143,11 +143,19 @@ impl Semaphore {
     /// count is at its maximum.
     #[inline]
     pub(super) fn signal(&self) -> KernResult {
+        let signalled = self.take_signalled()?;
+        if let Some(waiter) = signalled {
+            waiter.end(Outcome::Signalled);
+        }
+        Ok(())
+    }
+
+    /// As [`signal`](Self::signal), but that the thread is left to the caller to be told.
+    #[inline]
+    pub(super) fn take_signalled(&self) -> KernResult<Option<Arc<Linked<Waiter>>>> {
         let mut state = self.state.lock();
         if let Some(waiter) = state.waiters.pop_front() {
-            drop(state);
-            waiter.end(Outcome::Signalled);
-            return Ok(());
+            return Ok(Some(waiter));
         }
         if state.owner.is_none() {
             return Err(KernError::TERMINATED);
@@ -156,7 +164,7 @@ impl Semaphore {
             return Err(KernError::FAILURE);
         }
         state.count = state.count.wrapping_add(1);
-        Ok(())
+        Ok(None)
     }
 
     /// Signals all waiting threads; if there is none, signals that nobody waited for are forgotten.
@@ -297,6 +305,12 @@ impl SemaphorePort {
     /// Makes the object for the port of `semaphore`.
     pub(super) fn new(semaphore: Arc<Linked<Semaphore>>) -> Self {
         Self(semaphore)
+    }
+
+    /// The semaphore.
+    #[inline]
+    pub(super) fn get(&self) -> &Semaphore {
+        &self.0
     }
 
     /// The semaphore that `object` stands for.

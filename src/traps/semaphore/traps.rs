@@ -15,6 +15,7 @@ use super::{
         Semaphore,
         SemaphorePort, //
     },
+    waiter::Outcome,
     THREAD,
 };
 use crate::{
@@ -81,7 +82,13 @@ impl Named {
 /// Wakes one waiting thread, or counts one more.
 #[trap(nr::SEMAPHORE_SIGNAL)]
 fn semaphore_signal(context: &Context<'_>, args: SemaphoreSignalArgs) -> KernResult {
-    Named::find(context, args.signal)?.semaphore()?.signal()
+    let signalled = ipc::with_offered(context, args.signal, |port: &SemaphorePort, _| {
+        port.get().take_signalled()
+    })?;
+    if let Some(waiter) = signalled {
+        waiter.end(Outcome::Signalled);
+    }
+    Ok(())
 }
 
 /// Wakes all waiting threads, or sets the count to 0.
@@ -93,8 +100,23 @@ fn semaphore_signal_all(context: &Context<'_>, args: SemaphoreSignalAllArgs) -> 
 /// Counts one less, or waits for a signal.
 #[trap(nr::SEMAPHORE_WAIT)]
 fn semaphore_wait(context: &Context<'_>, args: SemaphoreWaitArgs) -> KernResult {
-    let named = Named::find(context, args.signal)?;
-    wait(context, named.semaphore()?, None, Patience::Until(None))
+    let patience = Patience::Until(None);
+    let waiter = || Some(&THREAD.of_thread(context.thread())?.waiter);
+    let attempt = ipc::with_offered(context, args.signal, |port: &SemaphorePort, held| {
+        Ok(match port.get().try_wait(waiter, patience) {
+            Attempt::Done(result) => Err(result),
+            Attempt::Queued(waiter) => Ok(Some((waiter, held.share()))),
+            Attempt::NoWaiter => Ok(None),
+        })
+    })?;
+    match attempt {
+        Err(result) => result,
+        Ok(Some((waiter, object))) => Named(object).semaphore()?.finish_wait(waiter, patience),
+        Ok(None) => {
+            let named = Named::find(context, args.signal)?;
+            wait(context, named.semaphore()?, None, patience)
+        }
+    }
 }
 
 /// Begins to wait for one semaphore, then signals another: nobody sees the signal before the wait.
