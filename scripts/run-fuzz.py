@@ -143,8 +143,10 @@ def report(state):
     lines += ["", "never entered:", ""]
     never = collections.defaultdict(list)
     for (file, function), (part, _) in sorted(functions.items()):
-        if not part:
-            never[file].append(re.sub(r"<.*?>|\(.*", "", function.split("::")[-1]) or function)
+        # Without what the compiler has named.
+        name = function.split("::")[-1]
+        if not part and re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            never[file].append(name)
     lines += [f"- `{file}`: {', '.join(sorted(set(names)))}" for file, names in never.items()]
     (HERE / "report.md").write_text("\n".join(lines) + "\n")
     return reached, count, files

@@ -43,13 +43,17 @@ static uint32_t some_number(void)
 		65534, 1u << 20, 256, 128, 64, 1000000000, 999999999,
 	};
 
-	switch (below(6)) {
+	switch (below(8)) {
 	case 0:
 		return borders[below(sizeof(borders) / sizeof(*borders))];
 	case 1:
 		return 1u << below(32);
 	case 2:
 		return below(256);
+	case 3:
+		return MOVE_RECEIVE + below(6);
+	case 4:
+		return one_in(2) ? NOTIFY_PORT_DELETED + below(8) : -1u;
 	default:
 		return below(one_in(3) ? 24 : 5);
 	}
