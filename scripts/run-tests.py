@@ -168,7 +168,7 @@ def run_boot(paths, totals, others=()):
     done = False
     vm.release_build()
     began = time.monotonic()
-    log = vm.BUILD / ("test-debug.log" if vm.DEBUG else "test.log")
+    log = vm.BUILD / f"test{'-debug' if vm.DEBUG else '-kcsan' if vm.KCSAN else ''}.log"
     with vm.Machine(initramfs, "test", log) as machine:
         try:
             for line in machine.lines():
@@ -215,6 +215,8 @@ def run_boot(paths, totals, others=()):
                 totals.fail("vm", f"{fate} between tests")
             for line in machine.console_tail():
                 print(f"   console: {line}")
+        if vm.KCSAN and "kcsan: enabled" not in log.read_text(errors="replace"):
+            totals.fail("kcsan", "the kernel does not look for data races")
     return list(left.values())
 
 

@@ -7,7 +7,8 @@ log file, the other one carries lines to us (see vm-init.sh). Software emulation
 is the default: where /dev/kvm exists it may still not work.
 
 With MACH_VM=debug it boots the debug kernel instead, which takes several times as
-long for everything; SLOWNESS= says how many.
+long for everything; SLOWNESS= says how many. MACH_VM=kcsan is the kernel that looks
+for data races.
 """
 
 import collections
@@ -30,9 +31,10 @@ TESTS = "/tests"
 LOCK = 8
 
 DEBUG = os.environ.get("MACH_VM") == "debug"
+KCSAN = os.environ.get("MACH_VM") == "kcsan"
 
 # What time limits are multiplied by, here and in the VM.
-SLOWNESS = int(os.environ.get("SLOWNESS") or (8 if DEBUG else 1))
+SLOWNESS = int(os.environ.get("SLOWNESS") or (8 if DEBUG else 4 if KCSAN else 1))
 
 # Seconds from the start of QEMU to the first line of our init.
 BOOT_LIMIT = 240 * (2 if DEBUG else 1)
@@ -160,10 +162,15 @@ def qemu_command(initramfs, mode, serial):
         fail("ACCEL=kvm needs read and write access to /dev/kvm; leave it out to use software emulation")
     arguments = f"console=ttyS0 panic=-1 rdinit=/init MACH_MODE={mode}"
     arguments += " quiet loglevel=1" if mode == "shell" else " loglevel=7"
+    if DEBUG or KCSAN:
+        # Of ACPI these kernels only know how to find CPUs. The time stamp counter
+        # is their one good clock.
+        arguments += f" acpi=ht tsc=reliable MACH_SLOWNESS={SLOWNESS}"
     if DEBUG:
-        # Of ACPI this kernel only knows how to find CPUs. The time stamp counter
-        # is its one good clock.
-        arguments += f" acpi=ht tsc=reliable MACH_DEBUG=1 MACH_SLOWNESS={SLOWNESS}"
+        arguments += " MACH_DEBUG=1"
+    if KCSAN:
+        # Only the module is watched: look closer than is usual for a whole kernel.
+        arguments += " kcsan.early_enable=1 kcsan.skip_watch=400 kcsan.udelay_task=150"
     for name in ("MINUTES", "SEED"):
         if os.environ.get(name):
             arguments += f" MACH_{name}={os.environ[name]}"
