@@ -11,7 +11,7 @@ GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-anal
 	host-test host-programs vm-programs demo bench bench-profile fuzz-loader test-long \
 	stress-psynch
 # Those that need the debug kernel, which takes a while to build.
-DEBUG_GOALS := test-debug fuzz fuzz-report
+DEBUG_GOALS := test-debug test-poison fuzz fuzz-report
 KCSAN_GOALS := test-kcsan
 $(if $(filter debug,$(KERNEL)),DEBUG_GOALS,GOALS) += soak
 

@@ -20,6 +20,11 @@ DEBUG_VM := MACH_VM=debug MACH_KO=$(D)/mach.ko MACH_KMODULES= \
 test-debug: $(D)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
 	@$(DEBUG_VM) scripts/run-tests.py --vm $(VM_TESTS)
 
+# The same with new memory full of poison, which must never get to user space.
+test-poison: APPEND += slab_debug=P page_poison=1
+test-poison: TESTS := sequences
+test-poison: test-debug
+
 # --- make fuzz -------------------------------------------------------------------
 # The traps, guided by coverage: scripts/run-fuzz.py, tests/fuzz/traps.
 
@@ -47,7 +52,7 @@ $(K)/mach.ko: $(K)/module/mach.ko
 RACES := ipc_race stress semaphore_stress psynch_stress fork life exit port_sets
 
 test-kcsan: $(K)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
-	@MACH_VM=debug MACH_KO=$(K)/mach.ko MACH_KMODULES= \
+	@MACH_VM=kcsan MACH_KO=$(K)/mach.ko MACH_KMODULES= \
 		MACH_KIMAGE=$(MACH_KCSAN_DIR)/bzImage TESTS="$(or $(TESTS),$(RACES))" \
 		scripts/run-tests.py --vm $(VM_TESTS)
 

@@ -28,6 +28,7 @@ import vm
 HERE = vm.BUILD / "fuzz"
 CORPUS = HERE / "corpus"
 POINTS = HERE / "points.json"
+SHAPES = HERE / "shapes"
 FINDINGS = HERE / "findings"
 SEEDS = pathlib.Path("tests/corpus/traps")
 MODULE = vm.BUILD / "debug/module/mach.ko"
@@ -69,6 +70,8 @@ class State:
         self.corpus = []
         if CORPUS.exists():
             self.corpus = CORPUS.read_text().splitlines()
+        # Layouts of requests take minutes to find out; the interface does not change.
+        self.shapes = SHAPES.read_text().splitlines() if SHAPES.exists() else []
         # Offsets mean something for this very build only.
         self.build = hashlib.sha256(MODULE.read_bytes()).hexdigest()
         self.points, self.runs, self.minutes = set(), 0, 0.0
@@ -80,7 +83,8 @@ class State:
 
     def save(self):
         """Written aside and renamed: an interruption leaves one or the other."""
-        for path, text in ((CORPUS, "\n".join(self.corpus) + "\n"), (POINTS, json.dumps(
+        for path, text in ((CORPUS, "\n".join(self.corpus) + "\n"),
+                           (SHAPES, "\n".join(self.shapes) + "\n"), (POINTS, json.dumps(
                 {"build": self.build, "points": sorted(self.points), "runs": self.runs,
                  "minutes": self.minutes}))):
             aside = path.with_suffix(".new")
@@ -160,6 +164,7 @@ def session(state, minutes, replay=None):
         if replay is not None:
             archive.text("fuzz/replay", "".join(f"{line}\n" for line in replay))
             return
+        archive.text("fuzz/shapes", "".join(f"{line}\n" for line in state.shapes))
         archive.text("fuzz/corpus", "".join(f"{line}\n" for line in state.corpus))
 
     os.environ["MINUTES"] = str(max(1, round(minutes)))
@@ -190,6 +195,8 @@ def session(state, minutes, replay=None):
                 if word == "new" and rest not in known:
                     known.add(rest)
                     state.corpus.append(rest)
+                elif word == "shape":
+                    state.shapes.append(rest)
                 elif word == "points":
                     state.points.update(int(offset, 16) for offset in rest.split())
                 elif word == "stat":

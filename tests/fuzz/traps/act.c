@@ -118,6 +118,26 @@ static uint32_t word_argument(const struct call *call, uint32_t index)
 	return (uint32_t)argument(call, index);
 }
 
+/* --- What comes back ------------------------------------------------------------- */
+
+static volatile bool *poison_seen;
+
+void act_watch_poison(volatile bool *seen)
+{
+	poison_seen = seen;
+}
+
+/*
+ * Memory that the kernel has allocated and not written: with slab_debug=P it is full
+ * of this. No sequence has such a word of its own.
+ */
+static void look_for_poison(const volatile uint32_t *memory, uint32_t size)
+{
+	for (uint32_t i = 0; i < size / 4; i++)
+		if (poison_seen && (memory[i] == 0x6b6b6b6b || memory[i] == 0xaaaaaaaa))
+			*poison_seen = true;
+}
+
 /* --- Messages --------------------------------------------------------------------- */
 
 static void append(const void *bytes, uint32_t size)
@@ -211,8 +231,10 @@ static void data(const struct call *call)
 static void keep_names(uintptr_t address, uint32_t slot)
 {
 	const volatile uint32_t *message = (const volatile uint32_t *)address;
-	uint32_t at = 7, count = message[6];
+	uint32_t at = 7, count = message[6], size = message[1];
 
+	look_for_poison(message, size + MACH_TRAILER_MAX < MESSAGE_ROOM ?
+					 size + MACH_TRAILER_MAX : MESSAGE_ROOM);
 	slots[slot++ % SLOTS] = message[2];
 	if (!(message[0] & MSGH_COMPLEX))
 		return;
@@ -330,6 +352,7 @@ static void make_trap(const struct call *call, const struct trap_form *form)
 		given = argument(call, 0);
 	}
 	result = trap_of(form->number, given);
+	look_for_poison((const volatile uint32_t *)PLAY, 64 + 8 * WORDS);
 	if (form->gives_name)
 		slots[FIRST_FREE_SLOT + form->number % FIRST_FREE_SLOT] = (uint32_t)result;
 }

@@ -19,6 +19,9 @@ void act_forget(void);
 /* Makes a call; @pids are those of the processes, as they see each other. */
 void act(const struct call *call, const pid_t pids[PROCESSES]);
 
+/* Sets *@seen when memory comes back that the kernel has never written. */
+void act_watch_poison(volatile bool *seen);
+
 long trap_of(unsigned int number, unsigned long argument);
 
 /*

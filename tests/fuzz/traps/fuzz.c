@@ -5,14 +5,16 @@
  * kernel complains or the time is over. scripts/run-fuzz.py starts it and keeps
  * what it finds; see there for how to use it.
  *
- * /fuzz/corpus has sequences to start with, one a line. With /fuzz/replay there are
- * only those of that file to run, each MACH_RUNS times.
+ * /fuzz/seeds and /fuzz/corpus have sequences to start with, one a line; /fuzz/shapes
+ * has layouts that are known. With /fuzz/replay there are only the sequences of that
+ * file to run, each MACH_RUNS times.
  *
  * Standard output, by lines:
  *   points OFFSET…            code reached for the first time: offsets in .text
  *   new SEQUENCE              joins the corpus
  *   stat RUNS CORPUS POINTS STEPS
- *   routines NUMBER           layouts of requests that have been found out
+ *   shape ID KIND PORTS WORDS the layout of a request, which has been found out
+ *   routines NUMBER           how many of them
  *   finding NUMBER TEXT       the kernel complained; NUMBER: the line of the replay
  *   input SEQUENCE            the one that ran then; `before`: those before it
  *   over                      nothing was found until now
@@ -111,6 +113,8 @@ static void run(uint32_t line, const struct sequence *sequence)
 		watch_stacks();
 		found(line, "a process does not end", sequence);
 	}
+	if (world_saw_poison())
+		found(line, "memory that was never written leaves the kernel", sequence);
 	if (watch_log(what, sizeof(what)))
 		found(line, what, sequence);
 	if ((line || runs % RUNS_BETWEEN == 0) && watch_objects(what, sizeof(what)))
@@ -147,14 +151,44 @@ static void find_shape(void)
 	}
 }
 
+static void load_shapes(void)
+{
+	FILE *file = fopen("/fuzz/shapes", "re");
+	unsigned int kind, ports, words;
+	int32_t id;
+
+	while (file && shapes->count < SHAPES_MAX &&
+	       fscanf(file, "%d %u %u %u", &id, &kind, &ports, &words) == 4)
+		shapes->shape[shapes->count++] = (struct shape){
+			id, (uint8_t)kind, (uint8_t)ports, (uint8_t)words,
+		};
+	if (file)
+		fclose(file);
+}
+
+static bool is_known(int32_t id)
+{
+	for (uint32_t i = 0; i < shapes->count; i++)
+		if (shapes->shape[i].id == id)
+			return true;
+	return false;
+}
+
 static void find_shapes(void)
 {
 	FILE *file = fopen("/sys/kernel/debug/mach/routines", "re");
 	char line[256];
 
+	load_shapes();
 	while (file && fgets(line, sizeof(line), file) && shapes->count < SHAPES_MAX)
-		if (sscanf(line, "%d", &wanted_id) == 1)
+		if (sscanf(line, "%d", &wanted_id) == 1 && !is_known(wanted_id)) {
+			const struct shape *shape = &shapes->shape[shapes->count];
+
 			world_visit(find_shape);
+			if (is_known(wanted_id))
+				printf("shape %d %u %u %u\n", shape->id, shape->kind,
+				       shape->ports, shape->words);
+		}
 	if (file)
 		fclose(file);
 	printf("routines %u\n", shapes->count);

@@ -54,6 +54,7 @@ struct lane {
 struct board {
 	struct lane lanes[PROCESSES][THREADS];
 	pid_t pids[PROCESSES];
+	volatile bool poison;
 	struct sequence sequence;
 };
 
@@ -170,6 +171,7 @@ static void be_process_0(void)
 	setrlimit(RLIMIT_AS, &space);
 	setrlimit(RLIMIT_NOFILE, &files);
 	board->pids[0] = getpid();
+	act_watch_poison(&board->poison);
 }
 
 /* --- The coordinator ------------------------------------------------------------------- */
@@ -279,6 +281,11 @@ bool world_run(const struct sequence *sequence, void (*begin)(unsigned int threa
 	if (idle_within(&board->lanes[0][0], START_MS * slowness))
 		run_calls(sequence);
 	return finish(pid);
+}
+
+bool world_saw_poison(void)
+{
+	return board->poison;
 }
 
 bool world_visit(void (*work)(void))

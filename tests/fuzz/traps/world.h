@@ -19,6 +19,9 @@ bool world_init(long slowness);
  */
 bool world_run(const struct sequence *sequence, void (*begin)(unsigned int thread));
 
+/* Did the last one get memory from the kernel that the kernel has never written? */
+bool world_saw_poison(void);
+
 /* Runs @work in a process that is prepared as process 0 of a sequence is. */
 bool world_visit(void (*work)(void));
 
