@@ -107,53 +107,64 @@ def all_points():
 
 
 def places(points):
-    """For each point: the file of ours and the function it belongs to."""
+    """For each point: the innermost file and line of ours that it belongs to."""
     # One byte back: the address of the call, not of what follows it.
     addresses = "\n".join(f"{point - 1:x}" for point in points)
     output = subprocess.run(
-        ["addr2line", "-j", ".text", "-a", "-i", "-f", "-C", "-e", MODULE], check=True,
+        ["addr2line", "-j", ".text", "-a", "-i", "-e", MODULE], check=True,
         capture_output=True, text=True, input=addresses).stdout.splitlines()
-    result, point, function = {}, None, None
+    result, point = {}, None
     for line in output:
-        if re.fullmatch(r"0x[0-9a-f]+", line):
-            point, function = int(line, 16) + 1, None
-        elif function is None:
-            function = line
-        else:
-            match = re.search(r"(?:^|/)(src/.*\.(?:rs|c|h)):", line)
-            # The innermost one that is ours; libraries are counted to who calls them.
-            if match and point not in result and "/rust/" not in line:
-                result[point] = (match[1], function)
-            function = None
+        if line.startswith("0x"):
+            point = int(line, 16) + 1
+        # Libraries are counted to who calls them.
+        elif point not in result and "/rust/" not in line:
+            match = re.search(r"(?:^|/)(src/.*\.(?:rs|c|h)):(\d+)", line)
+            if match:
+                result[point] = (match[1], int(match[2]))
     return result
+
+
+def functions_of(file):
+    """The functions of a source file: line and name, in order of lines."""
+    try:
+        lines = pathlib.Path(file).read_text().splitlines()
+    except OSError:
+        return []
+    found = [(number, re.match(r"\s*(?:pub\S* |const |unsafe |extern \S+ )*fn (\w+)", text))
+             for number, text in enumerate(lines, 1)]
+    return [(number, match[1]) for number, match in found if match]
 
 
 def report(state):
     """By file: points reached of points there are; then the functions never entered."""
-    where = places(all_points())
     files = collections.defaultdict(lambda: [0, 0])
-    functions = collections.defaultdict(lambda: [0, 0])
-    for point, (file, function) in where.items():
-        reached = point in state.points
-        for table, key in ((files, file), (functions, (file, function))):
-            table[key][0] += reached
-            table[key][1] += 1
-    lines = ["| file | points | reached | % |", "|---|---|---|---|"]
+    lines = collections.defaultdict(set)
+    for point, (file, line) in places(all_points()).items():
+        files[file][0] += point in state.points
+        files[file][1] += 1
+        lines[file].add((line, point in state.points))
+    text = ["| file | points | reached | % |", "|---|---|---|---|"]
     for file, (reached, count) in sorted(files.items()):
-        lines.append(f"| `{file}` | {count} | {reached} | {100 * reached // count} |")
+        text.append(f"| `{file}` | {count} | {reached} | {100 * reached // count} |")
     reached = sum(part for part, _ in files.values())
     count = sum(whole for _, whole in files.values()) or 1
-    lines.append(f"| all | {count} | {reached} | {100 * reached // count} |")
-    lines += ["", "never entered:", ""]
-    never = collections.defaultdict(list)
-    for (file, function), (part, _) in sorted(functions.items()):
-        # Without what the compiler has named.
-        name = function.split("::")[-1]
-        if not part and re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            never[file].append(name)
-    lines += [f"- `{file}`: {', '.join(sorted(set(names)))}" for file, names in never.items()]
-    (HERE / "report.md").write_text("\n".join(lines) + "\n")
-    return reached, count, files
+    text += [f"| all | {count} | {reached} | {100 * reached // count} |", "", "never entered:", ""]
+    entered = known = 0
+    for file in sorted(files):
+        starts = functions_of(file)
+        never = []
+        for (start, name), (end, _) in zip(starts, [*starts[1:], (1 << 30, "")]):
+            inside = [hit for line, hit in lines[file] if start <= line < end]
+            known += bool(inside)
+            entered += any(inside)
+            if inside and not any(inside):
+                never.append(name)
+        if never:
+            text.append(f"- `{file}`: {', '.join(never)}")
+    text += ["", f"{entered} of {known} functions entered"]
+    (HERE / "report.md").write_text("\n".join(text) + "\n")
+    return reached, count, entered, known
 
 
 # --- One boot ------------------------------------------------------------------------
@@ -168,7 +179,10 @@ def session(state, minutes, replay=None):
         archive.text("fuzz/corpus", "".join(f"{line}\n" for line in state.corpus))
 
     os.environ["MINUTES"] = str(max(1, round(minutes)))
-    os.environ["APPEND"] = f"{EXTRA} MACH_RUNS={REDUCE_RUNS}"
+    # Where the host gives no time to the VM, its kernel takes itself for locked up. We
+    # notice ourselves when it is.
+    os.environ["APPEND"] = (f"{EXTRA} MACH_RUNS={REDUCE_RUNS} nosoftlockup "
+                            "rcupdate.rcu_cpu_stall_suppress=1")
     BLACK_BOX.unlink(missing_ok=True)
     limit = 60 * max(1, round(minutes)) + 3600
     initramfs = vm.make_initramfs([vm.BUILD / "vm/fuzz"], f"fuzz {limit}\n", fill)
@@ -296,10 +310,10 @@ def fuzz(state):
 
 def summary(state):
     """The last lines."""
-    reached, count, _ = report(state)
+    reached, count, entered, known = report(state)
     print(f"fuzz: {state.runs} executions in {state.minutes:.0f} minutes with this build; corpus "
-          f"{len(state.corpus)}; {reached} of {count} code points reached "
-          f"({HERE / 'report.md'})")
+          f"{len(state.corpus)}; {reached} of {count} code points reached, "
+          f"{entered} of {known} functions ({HERE / 'report.md'})")
 
 
 def main():

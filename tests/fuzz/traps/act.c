@@ -359,6 +359,11 @@ static void make_trap(const struct call *call, const struct trap_form *form)
 
 /* --- Processes and memory ---------------------------------------------------------------- */
 
+static void map(unsigned long address, unsigned long size, int protection)
+{
+	mmap((void *)address, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 static void open_device(void)
 {
 	int fd = open("/dev/mach", O_RDWR | O_CLOEXEC);
@@ -416,6 +421,18 @@ static void change_memory(uint32_t page, uint32_t how)
 	default:
 		mprotect(address, PAGE, PROT_NONE);
 	}
+}
+
+/* What calls have taken away of the memory to play with comes back when it is used. */
+static void repair(int signal_number, siginfo_t *info, void *context)
+{
+	unsigned long address = (unsigned long)info->si_addr & ~(PAGE - 1);
+
+	(void)signal_number;
+	(void)context;
+	if (address < PLAY || address >= PLAY + PLAY_PAGES * PAGE)
+		_exit(1);
+	map(address, PAGE, PROT_READ | PROT_WRITE);
 }
 
 static void nothing(int signal_number)
@@ -517,11 +534,6 @@ void act(const struct call *call, const pid_t pids[PROCESSES])
 
 /* --- What each process starts with ---------------------------------------------------------- */
 
-static void map(unsigned long address, unsigned long size, int protection)
-{
-	mmap((void *)address, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-}
-
 static uint32_t allocate(int right)
 {
 	const struct mach_port_allocate_args arguments = {
@@ -583,9 +595,11 @@ void act_forget(void)
 void act_prepare(unsigned int process)
 {
 	const struct sigaction none = { .sa_handler = nothing };
+	const struct sigaction repairing = { .sa_sigaction = repair, .sa_flags = SA_SIGINFO };
 
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(SIGUSR1, &none, NULL);
+	sigaction(SIGSEGV, &repairing, NULL);
 	if (!process) {
 		map(PLAY, PLAY_PAGES * PAGE, PROT_READ | PROT_WRITE);
 		map(READ_ONLY, PAGE, PROT_READ);

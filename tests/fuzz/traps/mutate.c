@@ -93,6 +93,12 @@ static uint32_t some_disposition(void)
 	return one_in(12) ? below(32) : MOVE_RECEIVE + below(6);
 }
 
+/* Of memory that is sent: copied or mapped, and seldom taken away from the sender. */
+static uint32_t some_flags(void)
+{
+	return (one_in(2) ? 0x100 : 0) | one_in(6);
+}
+
 static uint32_t some_size(void)
 {
 	static const uint32_t sizes[] = { 0, 1, 8, 100, 4096, 4097, 8192, 65536, 1 << 20, 100 << 20 };
@@ -135,11 +141,11 @@ static void add_descriptor(struct sequence *sequence, const struct call *like)
 	switch (below(5)) {
 	case 0:
 		ADD(sequence, like, OP_OOL, some_pointer(), some_size(),
-		    below(2) | (one_in(3) ? 256 : 0));
+		    some_flags());
 		break;
 	case 1:
 		ADD(sequence, like, OP_OOL_PORTS, below(one_in(8) ? 3000 : 5), below(SLOTS),
-		    some_disposition(), below(2) | (one_in(3) ? 256 : 0));
+		    some_disposition(), some_flags());
 		break;
 	case 2:
 		ADD(sequence, like, OP_GUARDED, some_name(), below(4), some_number());
@@ -203,7 +209,7 @@ static void add_request(struct sequence *sequence, const struct call *like,
 	    (uint32_t)shape->id);
 	for (uint32_t i = 0; i < shape->ports; i++) {
 		if (shape->kind == 1)
-			ADD(sequence, like, OP_OOL, some_pointer(), some_size(), below(2));
+			ADD(sequence, like, OP_OOL, some_pointer(), some_size(), some_flags());
 		else if (shape->kind == 2)
 			ADD(sequence, like, OP_OOL_PORTS, below(5), below(SLOTS),
 			    some_disposition(), 0);
