@@ -11,9 +11,10 @@
 //!
 //! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state, and
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
-//! 2. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
-//! 3. `Suspension::stops` (mutex): what stops the threads of a task.
-//! 4. `Thread::last_child`, `Task::tracer`, `Task::vchroot`, `Task::dyld_info` (spinlocks): leaves.
+//! 2. `Suspension::stops` (mutex): what stops the threads of a task.
+//! 3. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
+//! 4. `Thread::last_child`, `Task::tracer`, `Task::vchroot`, `Task::dyld_info`, `Parking::frame`
+//!    (spinlocks): leaves.
 //!
 //! Those of `watch`, which tell of processes, stand there; watchers' come after them.
 //!

@@ -38,6 +38,10 @@ use crate::linux::{
         self,
         ProcessId, //
     },
+    registers::{
+        self,
+        Registers, //
+    },
     task_work::{
         interrupt,
         run_in,
@@ -47,7 +51,9 @@ use crate::linux::{
     thread::ThreadRef,
     wait::{
         new_wait_queue,
-        WaitQueue, //
+        Deadline,
+        WaitQueue,
+        Woken, //
     },
 };
 use kernel::{
@@ -116,6 +122,9 @@ pub(super) struct Suspension {
     /// Where its threads park.
     #[pin]
     parked: WaitQueue,
+    /// Where others wait for a thread to park.
+    #[pin]
+    arrivals: WaitQueue,
     /// Of threads that have been stopped; those that are not queued any more are left over.
     #[pin]
     stops: Mutex<KVec<Arc<Stop>>>,
@@ -128,6 +137,7 @@ impl Suspension {
             count: Count::new(),
             missed: Atomic::new(false),
             parked <- new_wait_queue!("Suspension::parked"),
+            arrivals <- new_wait_queue!("Suspension::arrivals"),
             stops <- new_mutex!(KVec::new(), "Suspension::stops"),
         })
     }
@@ -224,10 +234,72 @@ impl Task {
         Ok(())
     }
 
+    /// The registers of `thread`, one of the task's and not the current one: as they are where it
+    /// has parked, or sleeps in a system call.
+    ///
+    /// `KERN_ABORTED` when a signal comes first, `KERN_TERMINATED`, `KERN_RESOURCE_SHORTAGE`.
+    pub(crate) fn registers_of(&self, thread: &Thread) -> KernResult<Registers> {
+        self.with_stopped(thread, || {
+            let parked = thread.parking.read();
+            parked.or_else(|| registers::of_sleeping(thread.linux()))
+        })
+    }
+
+    /// Replaces the registers of `thread`, one of the task's and not the current one. A wait of it
+    /// in the kernel is ended for that. Errors as [`registers_of`](Self::registers_of).
+    pub(crate) fn set_registers_of(&self, thread: &Thread, registers: &Registers) -> KernResult {
+        let mut nudged = false;
+        let mut nudge = Ok(());
+        self.with_stopped(thread, || {
+            let done = thread.parking.write(registers);
+            if done.is_none() && !nudged {
+                nudged = true;
+                nudge = thread.abort();
+            }
+            done
+        })?;
+        nudge
+    }
+
+    /// Keeps `thread` from its program until `look` finds what it wants.
+    fn with_stopped<R>(
+        &self,
+        thread: &Thread,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> KernResult<R> {
+        /// A thread that goes to sleep tells nobody.
+        const PATIENCE_NS: u64 = 1_000_000;
+
+        thread.holds.raise()?;
+        let result = self.suspension.stop(thread.linux());
+        park::leave_user_space(thread.linux());
+        let result = match result {
+            Err(_) => Err(KernError::RESOURCE_SHORTAGE),
+            Ok(()) => loop {
+                if let Some(found) = look() {
+                    break Ok(found);
+                }
+                if thread.has_ended() || thread.linux().is_exiting() {
+                    break Err(KernError::TERMINATED);
+                }
+                let deadline = Some(Deadline::after(PATIENCE_NS));
+                let arrived = || thread.parking.is_taken();
+                if self.suspension.arrivals.wait(deadline, arrived) == Woken::Interrupted {
+                    break Err(KernError::ABORTED);
+                }
+            },
+        };
+        if thread.holds.lower() == Ok(true) {
+            self.suspension.parked.wake_all();
+        }
+        result
+    }
+
     /// Whether the current thread, one of the task's, is to stop.
     fn stops_current(&self) -> bool {
         let thread = self.threads.current();
-        self.suspend_count() != 0 || thread.is_some_and(|thread| thread.suspend_count() != 0)
+        self.suspend_count() != 0
+            || thread.is_some_and(|thread| thread.suspend_count() != 0 || thread.holds.get() != 0)
     }
 
     /// Parks the current thread, one of the task's, as long as it is to stop.
@@ -239,7 +311,15 @@ impl Task {
             }
         }
         loop {
-            match park::park(&self.suspension.parked, || self.stops_current()) {
+            let park = || {
+                self.suspension.arrivals.wake_all();
+                park::park(&self.suspension.parked, || self.stops_current())
+            };
+            let outcome = match self.threads.current() {
+                Some(thread) => thread.parking.during(park),
+                None => park(),
+            };
+            match outcome {
                 Unparked::Free => return,
                 // Parking again is not left to chance: without memory the signal waits.
                 Unparked::Signal if stop.queue_again_soon().is_ok() => return,

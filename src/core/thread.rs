@@ -18,6 +18,7 @@ use super::{
 };
 use crate::linux::{
     process,
+    registers::Parking,
     task_work::{
         TaskWork,
         TaskWorkItem, //
@@ -63,6 +64,10 @@ pub(crate) struct Thread {
     pub(crate) cancellation: Atomic<u32>,
     /// How often the thread is suspended.
     pub(super) suspensions: Count,
+    /// How often somebody keeps it from its program for a moment.
+    pub(super) holds: Count,
+    #[pin]
+    pub(super) parking: Parking,
     /// The child that this thread forked last and did not wait for yet.
     #[pin]
     last_child: SpinLock<Option<Arc<Unborn>>>,
@@ -94,6 +99,8 @@ impl Thread {
                 dispatch_queue: Atomic::new(0),
                 cancellation: Atomic::new(0),
                 suspensions: Count::new(),
+                holds: Count::new(),
+                parking <- Parking::new(),
                 last_child <- new_spinlock!(None, "Thread::last_child"),
                 work: TaskWork::new(),
                 _live: Live::new(&THREADS),

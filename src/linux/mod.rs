@@ -37,6 +37,7 @@ pub(crate) mod process;
 mod process_threads;
 pub(crate) mod queue;
 pub(crate) mod random;
+pub(crate) mod registers;
 pub(crate) mod remote_memory;
 pub(crate) mod shared_memory;
 pub(crate) mod slot;

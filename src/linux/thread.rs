@@ -41,6 +41,14 @@ impl ThreadRef {
         Self(ARef::from(task))
     }
 
+    /// Whether the thread has begun to exit.
+    pub(crate) fn is_exiting(&self) -> bool {
+        // SAFETY: The reference keeps the task. The flags change at any time, hence the volatile
+        // access.
+        let flags = unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() };
+        flags & bindings::PF_EXITING != 0
+    }
+
     /// Whether both are the same thread.
     pub(crate) fn is(&self, other: &Self) -> bool {
         core::ptr::eq(self.as_ptr(), other.as_ptr())

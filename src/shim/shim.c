@@ -178,6 +178,11 @@ struct pt_regs *mach_shim_current_pt_regs(void)
 	return current_pt_regs();
 }
 
+struct pt_regs *mach_shim_task_pt_regs(struct task_struct *task)
+{
+	return task_pt_regs(task);
+}
+
 void mach_shim_elf_plat_init(struct pt_regs *regs)
 {
 	ELF_PLAT_INIT(regs, 0);

@@ -85,6 +85,7 @@ bool mach_shim_locks_future_mappings(struct mm_struct *mm);
 /* asm/elf.h, linux/ptrace.h */
 struct pt_regs;
 struct pt_regs *mach_shim_current_pt_regs(void);
+struct pt_regs *mach_shim_task_pt_regs(struct task_struct *task);
 void mach_shim_elf_plat_init(struct pt_regs *regs);
 
 /* What set_personality_64bit() does, which is not exported. */

@@ -7,6 +7,7 @@ mod info;
 mod lookup;
 mod policy;
 mod refused;
+mod registers;
 mod suspend;
 mod threads;
 
@@ -63,10 +64,11 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
     ],
 ];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 5] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 6] = [
     info::ROUTINES,
     policy::ROUTINES,
     refused::ROUTINES,
+    registers::ROUTINES,
     suspend::ROUTINES,
     threads::ROUTINES,
 ];
