@@ -626,6 +626,38 @@ TEST(port_destroyed_of_a_right_in_a_queue)
 	}
 }
 
+/* A message that is dropped loses its rights in order: here the last send right goes first. */
+TEST(no_senders_of_a_right_in_a_dropped_message)
+{
+	mach_open();
+	for (int in_body = 0; in_body < 2; in_body++) {
+		name_t notify = new_port(), queue = new_port(), port = new_send_right();
+		struct {
+			struct header header;
+			uint32_t count;
+			struct port_descriptor rights[2];
+		} message = {
+			.header = {
+				.bits = MSGH_COMPLEX | MSGH_BITS(MAKE_SEND, in_body ? 0 : MOVE_SEND),
+				.remote = queue, .local = in_body ? 0 : port, .id = 5,
+			},
+			.count = in_body ? 2 : 1,
+			.rights = {
+				PORT_DESCRIPTOR(port, in_body ? MOVE_SEND : MOVE_RECEIVE),
+				PORT_DESCRIPTOR(port, MOVE_RECEIVE),
+			},
+		};
+		uint32_t size = HEADER_SIZE + 4 + 12 * message.count;
+
+		notify_on(notify, port, NOTIFY_NO_SENDERS, 0);
+		REQUIRE_RET(mach_msg(&message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, size, 0, 0, 0), 0);
+		CHECK_NO_MESSAGE(notify);
+		destroy_receive(queue);
+		CHECK_TAKE(notify, NOTIFY_NO_SENDERS, 0);
+		CHECK_NO_MESSAGE(notify);
+	}
+}
+
 TEST(port_destroyed_is_asked_for_once)
 {
 	name_t notify, port;

@@ -161,24 +161,32 @@ impl Carried {
 }
 
 impl Item {
-    /// Takes a receive right out, if there is one.
-    fn take_receive_right(&mut self) -> Option<Right> {
+    /// Takes the next receive right out, if there is one, and drops what comes before it. `within`
+    /// is how far an array has been gone through.
+    fn take_receive_right(&mut self, within: &mut usize) -> Option<Right> {
         match self {
             Self::Port(right, _) | Self::GuardedPort(right, _) => take_receive_right(right),
             Self::Memory(_) => None,
-            // Those that are passed over are dropped here instead of with the message.
             Self::Ports(array) => loop {
-                match array.rights.pop()? {
-                    right @ Right::Receive(_) => return Some(right),
-                    other => drop(other),
+                let right = array.rights.get_mut(*within)?;
+                *within = within.saturating_add(1);
+                if let Some(right) = take_receive_right(right) {
+                    return Some(right);
                 }
             },
         }
     }
 }
 
+/// Takes `right` away: it is given out if it is a receive right, else dropped.
 fn take_receive_right(right: &mut Right) -> Option<Right> {
-    matches!(right, Right::Receive(_)).then(|| mem::replace(right, Right::Null))
+    match mem::replace(right, Right::Null) {
+        right @ Right::Receive(_) => Some(right),
+        other => {
+            drop(other);
+            None
+        }
+    }
 }
 
 /// What the port adds when it gives the message up.
@@ -204,6 +212,8 @@ pub(super) struct Message {
     pub(super) charge: Option<Charge>,
     /// So many of `carried` have no receive right any more.
     searched: usize,
+    /// So many rights of the array at that place have been taken or dropped.
+    within: usize,
     pub(super) id: i32,
     pub(super) complex: bool,
     /// Carries the receive right that it would have to be received with: it goes nowhere.
@@ -229,6 +239,7 @@ impl Message {
                 arrays: 0,
                 charge: None,
                 searched: 0,
+                within: 0,
                 id: 0,
                 complex: false,
                 circular: false,
@@ -259,6 +270,7 @@ impl Message {
         self.addresses = 0;
         self.arrays = 0;
         self.searched = 0;
+        self.within = 0;
         self.complex = false;
         self.circular = false;
         self.sender = Sender::KERNEL;
@@ -410,14 +422,18 @@ impl Message {
         mem::forget(mem::replace(&mut self.carried, carried));
     }
 
-    /// Takes a receive right out of the body, if there is one. Serves the destruction of ports,
-    /// which must not recurse.
+    /// Takes the next receive right out of the message, if there is one; what comes before it is
+    /// dropped, the rights of the header first. Serves the destruction of ports, which must not
+    /// recurse.
     pub(super) fn take_receive_right(&mut self) -> Option<Right> {
+        drop(mem::replace(&mut self.destination, HeaderRight::NONE));
+        drop(mem::replace(&mut self.reply, HeaderRight::NONE));
         while let Some(carried) = self.carried.get_mut(self.searched) {
-            let right = carried.item.take_receive_right();
+            let right = carried.item.take_receive_right(&mut self.within);
             if right.is_some() {
                 return right;
             }
+            self.within = 0;
             self.searched = self.searched.saturating_add(1);
         }
         None
