@@ -85,6 +85,7 @@ fn mask(mask: u64) -> KernResult<usize> {
 /// `KERN_INVALID_ARGUMENT` for no bytes, and for protections and ways to inherit that there are not;
 /// `KERN_INVALID_OBJECT` for what is no memory entry; `KERN_INVALID_RIGHT` if that does not allow
 /// the protection; `KERN_NO_SPACE` if the place is taken. The highest protection is not kept.
+#[allow(clippy::too_many_arguments)] // They are those of the request.
 #[routine(4811)]
 fn mach_vm_map(
     call: &Call<'_>,
@@ -173,6 +174,7 @@ fn contents(
 /// Private memory that can be written cannot be shared: `KERN_NOT_SUPPORTED`. What can only be read
 /// is copied in either case. `KERN_INVALID_ADDRESS` where the source has no memory,
 /// `KERN_MEMORY_ERROR` for what cannot be read, `KERN_NO_SPACE` if the place is taken.
+#[allow(clippy::too_many_arguments)] // They are those of the request.
 #[routine(4813)]
 fn mach_vm_remap(
     call: &Call<'_>,
