@@ -16,18 +16,17 @@ use self::image::{
     Width, //
 };
 use crate::linux::{
-    cpu,
+    cpu, current,
     exec::current_image_is_ours,
     global::{
         Global,
         Published, //
     },
-    new_image::map_shared_page,
     page::{
         file_offset,
         filled_page, //
     },
-    process::current_is_compat,
+    program_map::map_shared_page,
 };
 use kernel::{
     bindings,
@@ -115,7 +114,7 @@ impl CommPageGuard {
 /// on without.
 pub(super) fn map_for_child(file: &File) {
     if current_image_is_ours() {
-        let address = if current_is_compat() {
+        let address = if current::is_compat() {
             COMMPAGE32_ADDRESS
         } else {
             COMMPAGE_ADDRESS
@@ -129,7 +128,7 @@ pub(super) fn map_for_child(file: &File) {
 /// Fails with `EINVAL` for anything else.
 pub(super) fn map(vma: &VmaNew) -> Result {
     let pages = PAGES.get().ok_or(ENODEV)?;
-    let page = if current_is_compat() {
+    let page = if current::is_compat() {
         &pages.for32
     } else {
         &pages.for64

@@ -28,16 +28,14 @@ use super::{
     Vchroot, //
 };
 use crate::linux::{
+    current,
     events::ProcessObserver,
     files::{
         anon_file,
         FdSwap,
         ReservedFd, //
     },
-    process::{
-        self,
-        ProcessId, //
-    },
+    process::ProcessId,
     task_work::{
         run_in_current,
         TaskWorkItem, //
@@ -287,7 +285,7 @@ impl ProcessObserver for Mach {
             drop(task.early_child.take());
         });
         if last_thread {
-            self.watches.tell_exit(process::current_exit_status());
+            self.watches.tell_exit(current::exit_status());
             if let Some(task) = self.tasks.remove_of(&current) {
                 later(task);
             }

@@ -13,8 +13,8 @@
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Suspension::stops` (mutex): what stops the threads of a task.
 //! 3. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
-//! 4. `Thread::last_child`, `Task::tracer`, `Task::vchroot`, `Task::dyld_info`, `Parking::frame`
-//!    (spinlocks): leaves.
+//! 4. `Thread::last_child`, `EarlyChild::child`, `Task::tracer`, `Task::vchroot`,
+//!    `Task::dyld_info`, `Parking::frame` (spinlocks): leaves.
 //!
 //! Those of `watch`, which tell of processes, stand there; watchers' come after them.
 //!

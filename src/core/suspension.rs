@@ -26,6 +26,7 @@ use super::{
     Thread, //
 };
 use crate::linux::{
+    current,
     deferred::{
         Deferred,
         Job, //
@@ -34,10 +35,7 @@ use crate::linux::{
         self,
         Unparked, //
     },
-    process::{
-        self,
-        ProcessId, //
-    },
+    process::ProcessId,
     registers::{
         self,
         Registers, //
@@ -390,7 +388,7 @@ impl TaskWorkItem for Stop {
     }
 
     fn run(self: Arc<Self>) {
-        if process::is_exiting() {
+        if current::is_exiting() {
             return;
         }
         // A process that has loaded another image has a task that nobody has suspended.

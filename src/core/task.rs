@@ -22,15 +22,13 @@ use super::{
     Vchroot, //
 };
 use crate::linux::{
+    current,
     module::{
         module_ref,
         ModuleRef, //
     },
     peek::Peek,
-    process::{
-        self,
-        ProcessId, //
-    },
+    process::ProcessId,
     task_work::{
         TaskWork,
         TaskWorkItem, //
@@ -131,9 +129,9 @@ impl Task {
                 mach: mach.clone(),
                 pid: process.nr_in_current_ns(),
                 process,
-                image: Atomic::new(process::current_mm_key()),
+                image: Atomic::new(current::mm_key()),
                 ended: Atomic::new(false),
-                is_32bit: Atomic::new(process::current_is_compat()),
+                is_32bit: Atomic::new(current::is_compat()),
                 dyld_info <- new_spinlock!(DyldInfo::default(), "Task::dyld_info"),
                 threads <- ThreadTable::new(),
                 early_child <- EarlyChild::new(),
@@ -182,7 +180,7 @@ impl Task {
     /// Whether the current image of the current process, the task's own, is the one that the task
     /// was made for.
     pub(super) fn is_for_current_image(&self) -> bool {
-        self.image.load(Relaxed) == process::current_mm_key()
+        self.image.load(Relaxed) == current::mm_key()
     }
 
     /// Whether the task's program has addresses of 32 bits.
@@ -208,8 +206,8 @@ impl Task {
 
     /// Binds the task to the image that the process has now.
     pub(super) fn bind_to_current_image(&self) {
-        self.is_32bit.store(process::current_is_compat(), Relaxed);
-        self.image.store(process::current_mm_key(), Relaxed);
+        self.is_32bit.store(current::is_compat(), Relaxed);
+        self.image.store(current::mm_key(), Relaxed);
     }
 
     /// The state at `position`, see [`super::StateKey`].

@@ -13,10 +13,8 @@ use super::{
     Task, //
 };
 use crate::linux::{
-    process::{
-        self,
-        ProcessId, //
-    },
+    current,
+    process::ProcessId,
     task_work::{
         TaskWork,
         TaskWorkItem, //
@@ -117,14 +115,14 @@ impl EarlyChild {
     /// Remembers what the current thread, of this task, has forked. Does not sleep: the task stays
     /// whatever refers to it, so letting go of another of its children does not end it.
     pub(super) fn set(&self, child: Arc<Unborn>) {
-        let previous = self.child.lock().replace((process::current_tid(), child));
+        let previous = self.child.lock().replace((current::tid(), child));
         drop(previous);
     }
 
     /// What the current thread has forked, once.
     pub(super) fn take(&self) -> Option<Arc<Unborn>> {
         let mut child = self.child.lock();
-        let (_, child) = child.take_if(|(tid, _)| *tid == process::current_tid())?;
+        let (_, child) = child.take_if(|(tid, _)| *tid == current::tid())?;
         Some(child)
     }
 

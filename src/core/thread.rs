@@ -17,7 +17,7 @@ use super::{
     ThreadState, //
 };
 use crate::linux::{
-    process,
+    current,
     registers::Parking,
     task_work::{
         TaskWork,
@@ -91,7 +91,7 @@ impl Thread {
         let thread = Arc::pin_init(
             pin_init!(Self {
                 mach: mach.clone(),
-                tid: process::current_tid(),
+                tid: current::tid(),
                 linux: ThreadRef::current(),
                 states,
                 ended: Atomic::new(false),

@@ -13,7 +13,7 @@ use crate::{
         UserAddr, //
     },
     linux::{
-        process::is_compat_call,
+        current::is_compat_call,
         usercopy, //
     },
 };

@@ -23,7 +23,7 @@ use kernel::{
 
 use super::{
     bindings as shim,
-    process, //
+    current, //
 };
 
 /// Who wants to know.
@@ -142,7 +142,7 @@ unsafe extern "C" fn on_exec<T: ProcessObserver>(
     let observer = unsafe { &*data.cast::<T>() };
     // CAST: Pid numbers are never negative.
     let former_tid = former_tid as u32;
-    if former_tid != process::current_tid() {
+    if former_tid != current::tid() {
         observer.renumbered(former_tid);
     }
     observer.execed();
@@ -158,7 +158,7 @@ unsafe extern "C" fn on_exit<T: ProcessObserver>(
     _task: *mut bindings::task_struct,
     group_dead: bool,
 ) {
-    if process::is_kernel_thread() {
+    if current::is_kernel_thread() {
         return;
     }
     // SAFETY: By the caller's promise.

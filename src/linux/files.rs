@@ -46,7 +46,7 @@ use super::{
         FileOperations,
         FileTable, //
     },
-    process,
+    current,
     task_work::{
         self,
         TaskWork,
@@ -160,7 +160,7 @@ impl FdSwap {
         // and is in no system call that could be using one; the reference is dropped at once then.
         let _ = task_work::run_in_current(Arc::from(self.hold));
 
-        let files = process::current_files();
+        let files = current::files();
         if files.is_null() {
             return 0;
         }

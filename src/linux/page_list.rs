@@ -36,7 +36,7 @@ use kernel::{
 
 use super::{
     bindings as shim,
-    process, //
+    current, //
 };
 
 /// A block has two to this power of pages at most. Larger ones cost less for each page; what is
@@ -410,5 +410,5 @@ fn alloc_pages(flags: bindings::gfp_t, order: u32) -> Option<NonNull<bindings::p
 pub(super) fn is_killed() -> bool {
     // SAFETY: Concerns the current thread, which may sleep.
     unsafe { shim::mach_shim_cond_resched() };
-    process::is_killed()
+    current::is_killed()
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Identity of Linux processes, and facts about the current thread.
+//! Identity of Linux processes.
 //!
 //! Serves everything that must tell one process from another: the fork check of each trap, the
 //! registry of tasks, the traps that name processes by number.
@@ -11,7 +11,6 @@
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
 //! [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
-use super::bindings as shim;
 use core::{
     mem::ManuallyDrop,
     ops::Deref,
@@ -35,39 +34,7 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-/// The current task.
-///
-/// Like `Task::current_raw`, but without the call into the kernel image that the crate's version
-/// makes: the compiler may read the pointer once for a whole function, as in C.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn current() -> *mut bindings::task_struct {
-    extern "C" {
-        #[link_name = "const_current_task"]
-        static CONST_CURRENT_TASK: *mut c_void;
-    }
-
-    let task: *mut c_void;
-    // SAFETY: This reads the per-CPU variable that the kernel keeps for this purpose and exports
-    // (arch/x86/include/asm/current.h). A thread sees the same value wherever it runs, so the
-    // block is pure.
-    unsafe {
-        core::arch::asm!(
-            "mov {task}, qword ptr gs:[rip + {variable}]",
-            task = out(reg) task,
-            variable = sym CONST_CURRENT_TASK,
-            options(pure, nomem, preserves_flags, nostack),
-        )
-    };
-    task.cast()
-}
-
-/// The current task.
-#[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn current() -> *mut bindings::task_struct {
-    Task::current_raw()
-}
+use super::current;
 
 /// A process, as the kernel's `struct pid` of its thread group.
 ///
@@ -90,7 +57,7 @@ impl ProcessId {
     /// The current process.
     pub(crate) fn current() -> Self {
         // SAFETY: The pointer is that of the current process, alive while the process is.
-        let pid = unsafe { NonNull::new_unchecked(current_pid()) };
+        let pid = unsafe { NonNull::new_unchecked(current::pid()) };
         // INVARIANT: The reference that is counted here is the value's.
         // SAFETY: As above.
         unsafe { bindings::refcount_inc(ptr::addr_of_mut!((*pid.as_ptr()).count)) };
@@ -101,7 +68,7 @@ impl ProcessId {
     #[inline]
     pub(crate) fn borrow_current() -> CurrentProcess {
         // SAFETY: The pointer is that of the current process, alive while the process is.
-        let pid = unsafe { NonNull::new_unchecked(current_pid()) };
+        let pid = unsafe { NonNull::new_unchecked(current::pid()) };
         CurrentProcess {
             id: ManuallyDrop::new(Self(pid)),
             _not_send: NotThreadSafe,
@@ -123,7 +90,7 @@ impl ProcessId {
             // SAFETY: `current` is valid. `real_parent` changes under a lock that we do not hold,
             // hence the atomic access; RCU keeps the task it names.
             let parent =
-                unsafe { atomic_load(ptr::addr_of_mut!((*current()).real_parent), Relaxed) };
+                unsafe { atomic_load(ptr::addr_of_mut!((*current::task()).real_parent), Relaxed) };
             // SAFETY: RCU keeps `parent`.
             let pid = unsafe { bindings::get_task_pid(parent, bindings::pid_type_PIDTYPE_TGID) };
             if let Some(pid) = NonNull::new(pid) {
@@ -157,7 +124,7 @@ impl ProcessId {
     /// Whether this is the current process. The cost is that of following two pointers.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
-        ptr::eq(current_pid(), self.0.as_ptr())
+        ptr::eq(current::pid(), self.0.as_ptr())
     }
 
     /// The number of the process in the first pid namespace of the machine.
@@ -278,22 +245,6 @@ impl Deref for CurrentProcess {
     }
 }
 
-/// The `struct pid` of the current process. It is not null and stays valid while the process
-/// exists: a thread loses it only when it is reaped, after its last use of this module.
-#[inline(always)]
-fn current_pid() -> *mut bindings::pid {
-    // SAFETY: A task keeps its `signal` as long as it exists, and the entry for the thread group
-    // is the same for the life of the group: exec moves it to another leader as it is.
-    unsafe { (*(*current()).signal).pids[bindings::pid_type_PIDTYPE_TGID as usize] }
-}
-
-/// The descriptor table of the current thread; null late in its exit.
-#[inline]
-pub(super) fn current_files() -> *mut bindings::files_struct {
-    // SAFETY: `current` is valid; the field is changed by the thread itself only.
-    unsafe { (*current()).files }
-}
-
 /// A pid namespace, to be told from those around it as long as a process of it exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PidNamespaceKey(usize);
@@ -301,147 +252,7 @@ pub(crate) struct PidNamespaceKey(usize);
 /// The pid namespace of the current process; `None` for that of the machine itself.
 pub(crate) fn current_pid_namespace() -> Option<PidNamespaceKey> {
     // SAFETY: The current task is valid, and keeps its namespace.
-    let namespace = unsafe { bindings::task_active_pid_ns(current()) };
+    let namespace = unsafe { bindings::task_active_pid_ns(current::task()) };
     let machine = ptr::addr_of_mut!(bindings::init_pid_ns);
     (!ptr::eq(namespace, machine)).then_some(PidNamespaceKey(namespace.addr()))
-}
-
-/// The number of the current thread in the first pid namespace.
-#[inline]
-pub(crate) fn current_tid() -> u32 {
-    // SAFETY: `current` is valid. The number changes only in exec, by the thread itself.
-    to_number(unsafe { (*current()).pid })
-}
-
-/// The number of the current process in the first pid namespace.
-#[inline]
-pub(crate) fn current_tgid() -> u32 {
-    // SAFETY: `current` is valid, and the number constant.
-    to_number(unsafe { (*current()).tgid })
-}
-
-/// The priority that the scheduler gives the current thread: the lower the number, the sooner it
-/// runs. 0 to 99 are real-time priorities, the others those of nice values.
-pub(crate) fn current_priority() -> i32 {
-    // SAFETY: `current` is valid. Another thread may be changing the value, hence the atomic
-    // access.
-    unsafe { atomic_load(ptr::addr_of_mut!((*current()).prio), Relaxed) }
-}
-
-/// The name of the current thread, padded with zeroes. Another thread may be changing it, in
-/// which case the result may be a mixture of both names.
-pub(crate) fn current_comm() -> [u8; 16] {
-    let mut comm = [0; 16];
-    for (index, byte) in comm.iter_mut().enumerate().take(15) {
-        // SAFETY: `current` is valid, and the index within the array's 16 bytes. Other threads
-        // may write to it at the same moment, hence the volatile access.
-        *byte = unsafe {
-            let first = ptr::addr_of!((*current()).comm).cast::<u8>();
-            first.add(index).read_volatile()
-        };
-        if *byte == 0 {
-            break;
-        }
-    }
-    comm
-}
-
-/// The real user id of the current thread in the first user namespace.
-pub(crate) fn current_uid() -> u32 {
-    // SAFETY: `current` is valid. A thread's own credentials are replaced by itself only, and
-    // never change while they are in use.
-    unsafe { (*(*current()).cred).uid.val }
-}
-
-/// The real group id of the current thread in the first user namespace.
-pub(crate) fn current_gid() -> u32 {
-    // SAFETY: As in `current_uid`.
-    unsafe { (*(*current()).cred).gid.val }
-}
-
-/// What tells the current address space from every other one that exists; 0 without one, as in
-/// kernel threads and late in a thread's exit. It is an address: not to be shown to anybody, and
-/// may come again once the address space is gone.
-#[inline]
-pub(crate) fn current_mm_key() -> usize {
-    // SAFETY: `current` is valid; the field is changed by the thread itself only.
-    unsafe { (*current()).mm }.addr()
-}
-
-/// With what status the current process, of which this is the last thread to exit, will be seen to
-/// have ended: as wait(2) tells it.
-pub(crate) fn current_exit_status() -> u32 {
-    // SAFETY: `current` and its `signal` are valid, and its leader exists as long as it does. With
-    // all threads exiting nobody changes the fields any more.
-    let status = unsafe {
-        let signal = (*current()).signal;
-        if (*signal).flags & bindings::SIGNAL_GROUP_EXIT != 0 {
-            (*signal).group_exit_code
-        } else {
-            (*(*current()).group_leader).exit_code
-        }
-    };
-    // CAST: A status is 16 bits.
-    status as u32
-}
-
-/// Whether the current thread has begun to exit.
-#[inline]
-pub(crate) fn is_exiting() -> bool {
-    current_has_flag(bindings::PF_EXITING)
-}
-
-/// Whether the current thread has been killed: it will not return to its program.
-#[inline]
-pub(crate) fn is_killed() -> bool {
-    // SAFETY: Concerns the current thread and needs nothing.
-    unsafe { shim::mach_shim_fatal_signal_pending() }
-}
-
-/// Whether the current thread is a kernel thread.
-#[inline]
-pub(crate) fn is_kernel_thread() -> bool {
-    current_has_flag(bindings::PF_KTHREAD)
-}
-
-#[inline]
-fn current_has_flag(flag: u32) -> bool {
-    // SAFETY: `current` is valid; its flags are changed by the thread itself only.
-    unsafe { (*current()).flags & flag != 0 }
-}
-
-/// Whether the system call that the current thread makes is one of 32-bit programs, whose
-/// structures have narrow pointers.
-#[inline]
-pub(crate) fn is_compat_call() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // SAFETY: `current` is valid; the word is changed by the thread itself only.
-        let status = unsafe { (*current()).thread_info.status };
-        status & bindings::TS_COMPAT != 0
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
-}
-
-/// Whether the current thread runs a 32-bit program. (A 64-bit program can make 32-bit system
-/// calls all the same; `compat_ioctl` tells those.)
-#[inline]
-pub(crate) fn current_is_compat() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        // SAFETY: `current` is valid. Other bits of the word may change at any time, hence the
-        // atomic access.
-        let flags = unsafe {
-            let flags = ptr::addr_of_mut!((*current()).thread_info.flags);
-            atomic_load(flags.cast::<usize>(), Relaxed)
-        };
-        flags & (1 << bindings::TIF_ADDR32) != 0
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
 }

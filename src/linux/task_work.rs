@@ -32,8 +32,8 @@ use kernel::{
 };
 
 use super::{
+    current,
     module,
-    process,
     thread::ThreadRef, //
 };
 
@@ -172,10 +172,10 @@ impl TaskWork {
 /// last point where it runs such work, or when the module is being unloaded. Does not sleep.
 pub(crate) fn run_in_current<T: TaskWorkItem>(item: Arc<T>) -> Result<(), Arc<T>> {
     // Kernel threads do not return to user space, and would keep the item until they end.
-    if process::is_kernel_thread() {
+    if current::is_kernel_thread() {
         return Err(item);
     }
-    let notify = if process::is_exiting() {
+    let notify = if current::is_exiting() {
         Notify::Not
     } else {
         Notify::OnReturn

@@ -29,8 +29,8 @@ use kernel::{
 
 use super::{
     bindings as shim,
+    current,
     peek::Peek,
-    process,
     task_work::{
         run_in_current,
         TaskWorkItem, //
@@ -106,7 +106,7 @@ impl<T: TaskWorkItem> ThreadTable<T> {
     /// The entry of the current thread, which stays valid until the system call is over.
     #[inline]
     pub(crate) fn current(&self) -> Option<&T> {
-        let tid = process::current_tid();
+        let tid = current::tid();
         let slot = self.slot(tid);
         let entry = if slot.tid.peek() == tid {
             slot.entry.peek()
@@ -134,7 +134,7 @@ impl<T: TaskWorkItem> ThreadTable<T> {
 
     /// Enters `thread` for the current thread, which has no entry. Fails with `ENOMEM`. May sleep.
     pub(crate) fn insert_current(&self, thread: Arc<T>) -> Result {
-        let tid = process::current_tid();
+        let tid = current::tid();
         let index = tid as usize;
         let raw = thread.into_foreign();
         // SAFETY: The array is initialised, and `raw` is aligned to at least four bytes.
@@ -206,7 +206,7 @@ impl<T: TaskWorkItem> ThreadTable<T> {
     /// Takes out the entry of the current thread, if there is one, and leaves it to the thread's
     /// task work. Does not sleep.
     pub(crate) fn retire_current(&self) {
-        let tid = process::current_tid();
+        let tid = current::tid();
         let slot = self.slot(tid);
         if slot.tid.load(Relaxed) == tid {
             slot.entry.store(ptr::null_mut(), Relaxed);

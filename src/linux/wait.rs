@@ -10,7 +10,7 @@
 //!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
-use super::process;
+use super::current;
 use kernel::{
     bindings,
     prelude::*,
@@ -149,7 +149,7 @@ impl WaitQueue {
             if ready() {
                 break true;
             }
-            if process::is_killed() {
+            if current::is_killed() {
                 break false;
             }
             schedule_until(None);

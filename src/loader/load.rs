@@ -45,7 +45,9 @@ use crate::{
         new_image::{
             self,
             Description,
-            NewImage,
+            NewImage, //
+        },
+        program_map::{
             Place,
             Sharing,
             PROT_READ, //

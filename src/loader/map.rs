@@ -7,12 +7,16 @@ use super::macho::{
     Range,
     Segment, //
 };
-use crate::linux::new_image::{
-    NewImage,
-    Place,
-    Sharing,
-    UserRange,
-    PROT_NONE, //
+use crate::linux::{
+    new_image::{
+        NewImage,
+        UserRange, //
+    },
+    program_map::{
+        Place,
+        Sharing,
+        PROT_NONE, //
+    },
 };
 use kernel::{
     fs::File,

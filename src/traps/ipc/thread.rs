@@ -16,11 +16,9 @@ use super::{
 use crate::{
     core::ThreadState,
     linux::{
+        current,
         fifo::Node,
-        process::{
-            self,
-            ProcessId, //
-        },
+        process::ProcessId,
         queue::Linked,
         slot::Slot, //
     },
@@ -61,7 +59,7 @@ impl ThreadIpc {
             pin_init!(Self {
                 port: LatePort::new(),
                 process: ProcessId::current(),
-                tid: process::current_tid(),
+                tid: current::tid(),
                 waiter,
                 cached: Slot::new(),
                 special_reply <- new_spinlock!(None, "ThreadIpc::special_reply"),

@@ -52,7 +52,7 @@ use crate::{
         TrapDescriptor, //
     },
     linux::{
-        process,
+        current,
         queue::Linked,
         wait::{
             Deadline,
@@ -185,7 +185,7 @@ fn psynch_cvwait(context: &Context<'_>, args: PsynchCvwaitArgs) -> BsdResult {
         Begun::Over(word) => word,
         Begun::Queued => sleep(context, &place, entry, deadline)?,
     };
-    if word & s::CV_CLEARED == 0 && process::is_killed() {
+    if word & s::CV_CLEARED == 0 && current::is_killed() {
         place.with_existing(|object, wakes| {
             if let Object::CondVar(cv) = object {
                 cv.pass_on(wakes);

@@ -57,7 +57,7 @@ use crate::{
         TrapDescriptor, //
     },
     linux::{
-        process,
+        current,
         wait::Woken, //
     },
 };
@@ -242,7 +242,7 @@ fn psynch_mutexwait(context: &Context<'_>, args: PsynchMutexwaitArgs) -> BsdResu
         Begun::Over(word) => word,
         Begun::Queued => wait(&place, entry)?,
     };
-    if policy == Policy::FirstFit && process::is_killed() {
+    if policy == Policy::FirstFit && current::is_killed() {
         // There is nobody to hear of a failure.
         let _ = drop_at(&place, seq, 0, policy);
     }

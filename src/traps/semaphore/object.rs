@@ -21,7 +21,7 @@ use crate::{
         ObjectCounter, //
     },
     linux::{
-        process,
+        current,
         queue::{
             Linked,
             Queue, //
@@ -251,7 +251,7 @@ impl Semaphore {
     /// signals need not wait until it is dead.
     fn result(&self, waiter: &Linked<Waiter>) -> KernResult {
         match waiter.outcome() {
-            Outcome::Signalled if process::is_killed() => self.signal(),
+            Outcome::Signalled if current::is_killed() => self.signal(),
             Outcome::Signalled | Outcome::SignalledAll => Ok(()),
             Outcome::Terminated => Err(KernError::TERMINATED),
         }

@@ -15,7 +15,7 @@ use crate::{
             self,
             Awaited, //
         },
-        process,
+        current,
         queue::Linked,
         wait::{
             Deadline,
@@ -78,7 +78,7 @@ impl Waiter {
 
     /// As [`begin`](Self::begin), where priorities matter.
     pub(super) fn begin_with_priority(&self) {
-        self.priority.store(process::current_priority(), Relaxed);
+        self.priority.store(current::priority(), Relaxed);
         self.begin();
     }
 
