@@ -267,6 +267,31 @@ TEST(dead_name_of_a_send_once_right)
 	CHECK_UREFS(once, DEAD_NAME, 2);
 }
 
+/* With a request its name is looked at first, and found dead. */
+TEST(dead_name_is_no_destination_of_a_send_once_right)
+{
+	name_t notify, reply, port, once;
+	int with_reply;
+
+	mach_open();
+	notify = new_port();
+	reply = new_port();
+	for (with_reply = 0; with_reply < 2; with_reply++) {
+		port = new_port();
+		once = new_send_once(port);
+		notify_on(notify, once, NOTIFY_DEAD_NAME, 0);
+		destroy_receive(port);
+		if (with_reply)
+			CHECK_RET(send_with_reply(once, MOVE_SEND_ONCE, reply, MAKE_SEND_ONCE, 1),
+				  MACH_SEND_INVALID_DEST);
+		else
+			CHECK_RET(send_id(once, MOVE_SEND_ONCE, 1), MACH_SEND_INVALID_DEST);
+		CHECK_UREFS(once, DEAD_NAME, 2);
+		CHECK_TAKE(notify, NOTIFY_DEAD_NAME, once);
+	}
+	CHECK_NO_MESSAGE(reply);
+}
+
 TEST(dead_name_of_a_receive_right_alone)
 {
 	name_t notify, port;

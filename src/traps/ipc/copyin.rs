@@ -166,6 +166,10 @@ fn arm(table: &mut Table, name: PortName) {
     }
 }
 
+fn has_request(table: &Table, name: PortName) -> bool {
+    table.peek(name).is_some_and(|entry| entry.request.is_some())
+}
+
 type TakenHeader = (Right, Option<Right>);
 
 /// Takes destination and reply right, both or none. The table is locked.
@@ -178,9 +182,9 @@ fn take_header(
     if let Some(taken) = take_usual(table, destination, remote, reply) {
         return Ok(taken);
     }
-    // A dead destination is none; a reply port may be dead. A send-once right is taken as it is:
-    // if its port has died the message goes nowhere, and that is a success.
-    if remote != Disposition::MoveSendOnce {
+    // A dead destination is none; a reply port may be dead. A send-once right without a request is
+    // taken as it is: if its port has died the message goes nowhere, and that is a success.
+    if remote != Disposition::MoveSendOnce || has_request(table, destination) {
         table.refresh(destination);
     }
     table
@@ -217,8 +221,8 @@ fn take_header(
 }
 
 /// Takes the rights of the header of a usual request, to a send right with a send-once right for
-/// the reply, of a usual reply, or of a message to oneself, with one look-up each. `None`, with nothing taken, for all other
-/// headers and whenever there is anything special about a name.
+/// the reply, of a usual reply, or of a message to oneself, with one look-up each. `None`, with
+/// nothing taken, for all other headers and whenever there is anything special about a name.
 #[inline]
 fn take_usual(
     table: &mut Table,
@@ -244,10 +248,12 @@ fn take_usual(
         (Object::Receive(rights), Disposition::MakeSend, None) => {
             Some((Right::Send(SendRight::make(rights.port())), None))
         }
-        (Object::SendOnce(_), Disposition::MoveSendOnce, None) => match table.remove(destination) {
-            Some(Object::SendOnce(right)) => Some((Right::SendOnce(right), None)),
-            _ => None,
-        },
+        (Object::SendOnce(_), Disposition::MoveSendOnce, None) if entry.request.is_none() => {
+            match table.remove(destination) {
+                Some(Object::SendOnce(right)) => Some((Right::SendOnce(right), None)),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
