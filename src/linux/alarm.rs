@@ -2,8 +2,9 @@
 
 //! Alarms: work that is done at a given moment.
 //!
-//! Serves timers of tasks, and clean-up that is due after a long time. The kernel crate's timers are not used: their absolute times cannot be
-//! made from a number of nanoseconds, and a handle of theirs cancels a timer that was set anew.
+//! Serves timers of tasks, and clean-up that is due after a long time. The kernel crate's timers are
+//! not used: their absolute times cannot be made from a number of nanoseconds, and a handle of
+//! theirs cancels a timer that was set anew.
 //!
 //! Locks: none. An alarm is set and cancelled by one thread at a time, which its owner sees to.
 //! Its function runs in an interrupt; there it notes the expiry and leaves the rest to a thread.

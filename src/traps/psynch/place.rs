@@ -42,13 +42,20 @@ use kernel::{
     },
 };
 
+/// How often idle objects are looked at, in nanoseconds: for their time to be up, or for their
+/// memory to be gone, which nobody tells.
+const ROUND_NS: u64 = 1_000_000_000;
+
+/// After so many rounds what was idle before the first of them is over.
+const ROUNDS: u32 = (LINGER_NS / ROUND_NS) as u32 + 1;
+
 /// A table, and whether its alarm has to go off.
 #[pin_data]
 struct Tended {
     #[pin]
     table: Table,
-    /// Whether an object has become idle since the alarm went off last.
-    idle_seen: Atomic<bool>,
+    /// So many times the alarm has to go off yet, until what is idle now is over.
+    rounds: Atomic<u32>,
     /// Whether the alarm is set. Who makes it true sets it, and nobody else.
     alarm_set: Atomic<bool>,
 }
@@ -61,15 +68,18 @@ impl Job for Tended {
 
 impl Alarmed for Tended {
     fn note_expiry(&self) -> Option<u64> {
-        if !self.idle_seen.xchg(false, Full) {
+        let left = self.rounds.load(Relaxed);
+        if left == 0 {
             self.alarm_set.xchg(false, Full);
-            // Who has just made it true may have found the alarm still set.
-            if !self.idle_seen.load(Relaxed) || self.alarm_set.xchg(true, Full) {
+            // Who has just begun to count anew may have found the alarm still set.
+            if self.rounds.load(Relaxed) == 0 || self.alarm_set.xchg(true, Full) {
                 return None;
             }
+        } else {
+            // Fails if somebody begins anew at this moment, which is as well.
+            let _ = self.rounds.cmpxchg(left, left.saturating_sub(1), Full);
         }
-        // What has become idle until now is over when the alarm goes off next.
-        Some(LINGER_NS)
+        Some(ROUND_NS)
     }
 }
 
@@ -85,7 +95,7 @@ impl TendedTable {
     pub(super) fn new(flags: Flags) -> Result<impl PinInit<Self>> {
         let tended = pin_init!(Tended {
             table <- Table::new(),
-            idle_seen: Atomic::new(false),
+            rounds: Atomic::new(0),
             alarm_set: Atomic::new(false),
         });
         let job = Deferred::new(tended, flags)?;
@@ -118,9 +128,9 @@ impl TendedTable {
         }
         let tended = self.alarm.job();
         // Either the alarm's function sees this, or its `alarm_set` is seen here.
-        tended.idle_seen.xchg(true, Full);
+        tended.rounds.xchg(ROUNDS, Full);
         if !tended.alarm_set.load(Relaxed) && !tended.alarm_set.xchg(true, Full) {
-            self.alarm.set(Deadline::after(LINGER_NS));
+            self.alarm.set(Deadline::after(ROUND_NS));
         }
     }
 }
