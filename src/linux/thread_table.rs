@@ -28,8 +28,7 @@ use kernel::{
 };
 
 use super::{
-    bindings as shim,
-    current,
+    bindings as shim, current,
     peek::Peek,
     task_work::{
         run_in_current,

@@ -167,7 +167,9 @@ fn arm(table: &mut Table, name: PortName) {
 }
 
 fn has_request(table: &Table, name: PortName) -> bool {
-    table.peek(name).is_some_and(|entry| entry.request.is_some())
+    table
+        .peek(name)
+        .is_some_and(|entry| entry.request.is_some())
 }
 
 type TakenHeader = (Right, Option<Right>);
