@@ -358,6 +358,35 @@ TEST(body_of_a_message_that_is_destroyed)
 	CHECK_UREFS(gone, DEAD_NAME, 1);
 }
 
+/* One call that gives away the right to receive the reply, and then wants to receive it. */
+TEST(receive_right_of_the_reply_port)
+{
+	struct carrier carrier;
+	name_t queue, reply, dead;
+
+	mach_open();
+	queue = new_port();
+	reply = new_port();
+	carrier_init(&carrier, queue, MAKE_SEND, 1);
+	carrier.header.bits = MSGH_COMPLEX | MSGH_BITS(MAKE_SEND, MAKE_SEND_ONCE);
+	carrier.header.local = reply;
+	carry(&carrier, 0, reply, MOVE_RECEIVE);
+	CHECK_RET(mach_msg(&carrier, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+			   carrier_size(1), sizeof(carrier), reply, 0), MACH_RCV_INVALID_NAME);
+	CHECK_RET(receive_carrier(&carrier, queue), 0);
+	CHECK(has_right(carrier.port[0].name, RECEIVE));
+
+	/* The same when the port dies of it. */
+	dead = new_send_right();
+	carrier_init(&carrier, dead, MAKE_SEND, 1);
+	carrier.header.bits = MSGH_COMPLEX | MSGH_BITS(MAKE_SEND, MAKE_SEND_ONCE);
+	carrier.header.local = dead;
+	carry(&carrier, 0, dead, MOVE_RECEIVE);
+	CHECK_RET(mach_msg(&carrier, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+			   carrier_size(1), sizeof(carrier), dead, 0), MACH_RCV_INVALID_NAME);
+	CHECK_UREFS(dead, DEAD_NAME, 1);
+}
+
 /* Circles */
 
 TEST(receive_right_of_the_destination)

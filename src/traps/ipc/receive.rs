@@ -67,6 +67,8 @@ enum Source {
 /// Why no message came.
 enum Failure {
     TooLarge(TooLarge),
+    /// The space did not have the receive right when it was looked at first.
+    NotOurs,
     Error(KernError),
 }
 
@@ -114,18 +116,19 @@ impl Source {
                     Taken::Message(message) => Ok(message),
                     Taken::TooLarge(large) => Err(Failure::TooLarge(large)),
                     Taken::Empty => Err(Failure::Error(RCV_TIMED_OUT)),
-                    Taken::Changed => Err(Failure::Error(RCV_PORT_CHANGED)),
+                    Taken::Changed => Err(Failure::NotOurs),
                 };
             }
             Patience::Until(deadline) => deadline,
         };
+        let mut changed = Failure::NotOurs;
         loop {
             waiter.begin_receive(room);
             match self.take(space, room, Some(waiter)) {
                 Taken::Message(message) => return Ok(message),
                 Taken::TooLarge(large) => return Err(Failure::TooLarge(large)),
-                Taken::Changed => return Err(Failure::Error(RCV_PORT_CHANGED)),
-                Taken::Empty => (),
+                Taken::Changed => return Err(changed),
+                Taken::Empty => changed = Failure::Error(RCV_PORT_CHANGED),
             }
             let error = match waiter.sleep(deadline) {
                 Woken::Ready => None,
@@ -162,7 +165,8 @@ pub(super) fn receive(
     what: &Receive,
     known: Option<Arc<Port>>,
 ) -> KernResult {
-    let source = match known {
+    let mut is_found = known.is_none();
+    let mut source = match known {
         Some(port) => Source::Port(port),
         None => Source::find(space, what.name)?,
     };
@@ -183,11 +187,19 @@ pub(super) fn receive(
         keeps_large: what.options & option::MACH_RCV_LARGE != 0,
         layout: Layout::of(context.task()),
     };
-    let mut message = match source.next(space, &thread.waiter, room, what.patience) {
-        Ok(message) => message,
-        Err(Failure::Error(error)) => return Err(error),
-        Err(Failure::TooLarge(large)) => {
-            return copyout::too_large_kept(large, what.address, what.size, what.options)
+    let mut message = loop {
+        match source.next(space, &thread.waiter, room, what.patience) {
+            Ok(message) => break message,
+            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::NotOurs) if is_found => return Err(RCV_PORT_CHANGED),
+            Err(Failure::NotOurs) => {
+                // The message itself, or somebody meanwhile, has moved the right away.
+                source = Source::find(space, what.name)?;
+                is_found = true;
+            }
+            Err(Failure::TooLarge(large)) => {
+                return copyout::too_large_kept(large, what.address, what.size, what.options)
+            }
         }
     };
     // It does not wait any more.
