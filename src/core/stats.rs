@@ -6,7 +6,10 @@
 //! speed: a thread that moves between choosing a shard and counting still counts once, because
 //! counting is atomic.
 
-use crate::linux::cpu;
+use crate::linux::{
+    cpu,
+    peek::count_one, //
+};
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -41,7 +44,7 @@ impl<const N: usize> Counters<N> {
         // CAST: `u32` to `usize` loses nothing. The index is in bounds, which the compiler sees.
         let shard = &self.shards[cpu::current_hint() as usize % SHARDS];
         if let Some(counter) = shard.0.get(index) {
-            counter.add(1, Relaxed);
+            count_one(counter);
         }
     }
 

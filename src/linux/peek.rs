@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads of atomics without a call.
+//! Loads of atomics, and counting, without a call.
 //!
 //! Serves the path of traps. Each operation of the kernel crate's atomics is a call of a C helper,
-//! also a load, which is one instruction; a trap makes some twenty.
+//! also those that are one instruction; a trap makes some twenty.
 //!
 //! Locks: none.
 
 use core::sync::atomic::{
     compiler_fence,
+    AtomicU64,
     Ordering, //
 };
 use kernel::sync::atomic::{
@@ -47,4 +48,12 @@ impl<T: AtomicType> Peek for Atomic<T> {
         compiler_fence(Ordering::Acquire);
         value
     }
+}
+
+/// Counts one more, as `add(1, Relaxed)` does: one locked instruction.
+#[inline(always)]
+pub(crate) fn count_one(counter: &Atomic<u64>) {
+    // SAFETY: The pointer is valid and aligned as long as `counter`, and everybody uses what is
+    // there atomically; the locked instruction of this processor is that of the kernel's atomics.
+    unsafe { AtomicU64::from_ptr(counter.as_ptr()) }.fetch_add(1, Ordering::Relaxed);
 }
