@@ -60,7 +60,7 @@ pub(super) struct InterruptedWait(u64, Words);
 fn lock(
     context: &Context<'_>,
     address: UserAddr,
-    flags: u32,
+    flags: i32,
     words: Words,
     begin: impl FnOnce(&mut RwLock, bool, &Entry, &mut Wakes) -> Result<Begun>,
 ) -> BsdResult {
@@ -68,7 +68,8 @@ fn lock(
     let entry = &own.waiter;
     let wait = InterruptedWait(address.0, words);
     let again = own.interrupted.lock().take() == Some(wait);
-    let place = TaskPsynch::of(context)?.place(address, flags);
+    // CAST: A word of flags.
+    let place = TaskPsynch::of(context)?.place(address, flags as u32);
     let begun = place.with(ObjectKind::RwLock, |object, wakes| match object {
         Object::RwLock(lock) => begin(lock, again, entry, wakes),
         _ => Err(EBUSY),
@@ -92,46 +93,29 @@ fn lock(
 /// Waits until the caller may read.
 #[trap(nr::PSYNCH_RW_RDLOCK)]
 fn psynch_rw_rdlock(context: &Context<'_>, args: PsynchRwRdlockArgs) -> BsdResult {
-    let words = Words {
-        l: args.lgenval,
-        u: args.ugenval,
-        s: args.rw_wc,
-    };
-    // CAST: A word of flags.
-    let flags = args.flags as u32;
+    let words = Words::new(args.lgenval, args.ugenval, args.rw_wc);
     let read = |lock: &mut RwLock, again, entry: &Entry, wakes: &mut Wakes| {
         lock.read(words, again, entry, wakes)
     };
-    lock(context, args.rwlock, flags, words, read)
+    lock(context, args.rwlock, args.flags, words, read)
 }
 
 /// Waits until the caller may write.
 #[trap(nr::PSYNCH_RW_WRLOCK)]
 fn psynch_rw_wrlock(context: &Context<'_>, args: PsynchRwWrlockArgs) -> BsdResult {
-    let words = Words {
-        l: args.lgenval,
-        u: args.ugenval,
-        s: args.rw_wc,
-    };
-    // CAST: A word of flags.
-    let flags = args.flags as u32;
+    let words = Words::new(args.lgenval, args.ugenval, args.rw_wc);
     let write = |lock: &mut RwLock, again, entry: &Entry, wakes: &mut Wakes| {
         lock.write(words, again, entry, wakes)
     };
-    lock(context, args.rwlock, flags, words, write)
+    lock(context, args.rwlock, args.flags, words, write)
 }
 
 /// Lets the next threads have the lock.
 #[trap(nr::PSYNCH_RW_UNLOCK)]
 fn psynch_rw_unlock(context: &Context<'_>, args: PsynchRwUnlockArgs) -> BsdResult {
-    let words = Words {
-        l: args.lgenval,
-        u: args.ugenval,
-        s: args.rw_wc,
-    };
+    let words = Words::new(args.lgenval, args.ugenval, args.rw_wc);
     // CAST: A word of flags.
-    let flags = args.flags as u32;
-    let place = TaskPsynch::of(context)?.place(args.rwlock, flags);
+    let place = TaskPsynch::of(context)?.place(args.rwlock, args.flags as u32);
     let word = place.with(ObjectKind::RwLock, |object, wakes| match object {
         Object::RwLock(lock) => Ok(lock.unlock(words, wakes)),
         _ => Err(EBUSY),

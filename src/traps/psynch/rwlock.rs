@@ -31,9 +31,16 @@ use kernel::prelude::*;
 /// The words of a trap.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Words {
-    pub(super) l: u32,
-    pub(super) u: u32,
-    pub(super) s: u32,
+    l: u32,
+    u: u32,
+    s: u32,
+}
+
+impl Words {
+    /// The words that count lockers, unlockers, and what the library believes.
+    pub(super) fn new(l: u32, u: u32, s: u32) -> Self {
+        Self { l, u, s }
+    }
 }
 
 /// How a wait begins.
