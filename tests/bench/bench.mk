@@ -54,7 +54,7 @@ $(BENCH)/profiler.so: tests/bench/profiler.c tests/bench/bench.mk
 
 -include $(wildcard $(BENCH)/obj/*.d)
 
-bench-ready: $(B)/vm/mach.ko $(BENCH)/bench $(BENCH)/exit_elf $(BENCH)/exit_macho
+bench-ready: $(B)/vm/mach.ko $(B)/vm/runner $(BENCH)/bench $(BENCH)/exit_elf $(BENCH)/exit_macho
 .PHONY: bench-ready
 
 ifdef BASE

@@ -13,19 +13,19 @@
 //! Locks: `Space::table`, for one right at a time. User memory is touched with none.
 
 use super::{
-    entry::Object,
+    carried::{
+        Carried,
+        Item,
+        PortArray, //
+    },
     error::*,
+    guarded,
     layout::{
         self,
         Descriptor,
         Layout, //
     },
-    message::{
-        Carried,
-        Item,
-        Message,
-        PortArray, //
-    },
+    message::Message,
     ool::{
         self,
         Region, //
@@ -34,7 +34,6 @@ use super::{
         received_as,
         Right, //
     },
-    set::PortSet,
     space::Space,
     transit, //
 };
@@ -47,14 +46,12 @@ use crate::{
             OolPortsDescriptor64,
             COMPLEX_MIN_SIZE,
             HEADER_SIZE,
-            MACH_MSG_GUARD_FLAGS_MASK,
-            MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND, //
+            MACH_MSG_GUARD_FLAGS_MASK, //
         },
         PortName, //
     },
     core::{
         user,
-        KernError,
         KernResult, //
     },
 };
@@ -200,7 +197,7 @@ fn take(space: &Space, message: &mut Message, descriptor: &Descriptor) -> KernRe
             let right = match port.name {
                 PortName::NULL => Right::Null,
                 PortName::DEAD => Right::Dead,
-                name => copyin_guarded(space, name, port.context, port.flags)?,
+                name => guarded::take(space, name, port.context, port.flags)?,
             };
             begin_transit(message, &right);
             Ok(Item::GuardedPort(right, port.flags))
@@ -245,31 +242,6 @@ fn array(
             .map_err(no_memory)?;
     }
     Ok(array)
-}
-
-/// Takes a receive right whose guard is `context`, or which has none, as `flags` say.
-/// `MACH_SEND_INVALID_RIGHT` if that is not so (ABI traps §5.10).
-fn copyin_guarded(space: &Space, name: PortName, context: u64, flags: u16) -> KernResult<Right> {
-    let unguarded = flags & MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND != 0;
-    let right = space
-        .with(|table| {
-            let entry = table.lookup(name).ok_or(KernError::INVALID_NAME)?;
-            let Object::Receive(rights) = &entry.object else {
-                return Err(KernError::INVALID_RIGHT);
-            };
-            // Guards change with the table locked.
-            let matches = rights.port().with(|state| match state.guard {
-                Some(_) => state.context == context,
-                None => unguarded && context == 0,
-            });
-            if !matches {
-                return Err(KernError::INVALID_RIGHT);
-            }
-            table.copyin(name, Disposition::MoveReceive)
-        })
-        .map_err(|_| SEND_INVALID_RIGHT)?;
-    PortSet::leave(&right);
-    Ok(right)
 }
 
 /// Takes a right of the body. `MACH_SEND_INVALID_RIGHT` when the sender does not have it.

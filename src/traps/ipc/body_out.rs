@@ -11,49 +11,37 @@
 //! none.
 
 use super::{
-    copyout::withdraw,
-    entry::Object, //
-    layout::{
-        self,
-        move_bytes,
-        Descriptor,
-        Layout, //
-    },
-    message::{
+    carried::{
         Item,
-        Message,
         PortArray, //
     },
+    guarded::{
+        self,
+        Guarded, //
+    },
+    layout::{
+        self,
+        Layout, //
+    },
+    message::Message,
     ool::Region,
-    port::{
-        Guard,
-        Port,
-        PortState,
-        Receiver, //
-    },
     right::Right,
-    space::Space,
+    space::Space, //
 };
-use crate::{
-    abi::{
-        msg::{
-            CopyOption,
-            DescriptorType,
-            Disposition,
-            GuardedPortDescriptor64,
-            OolDescriptor64,
-            OolPortsDescriptor64,
-            PortDescriptor,
-            MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE,
-            MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
-            MACH_MSG_IPC_SPACE,
-            MACH_MSG_VM_KERNEL,
-            MACH_MSG_VM_SPACE, //
-        },
-        PortName,
-        UserAddr, //
+use crate::abi::{
+    msg::{
+        CopyOption,
+        DescriptorType,
+        Disposition,
+        OolDescriptor64,
+        OolPortsDescriptor64,
+        PortDescriptor,
+        MACH_MSG_IPC_SPACE,
+        MACH_MSG_VM_KERNEL,
+        MACH_MSG_VM_SPACE, //
     },
-    core::KernError,
+    PortName,
+    UserAddr, //
 };
 use core::mem::{
     self,
@@ -64,21 +52,10 @@ use zerocopy::IntoBytes;
 /// So many names are written at once.
 const NAMES_AT_ONCE: usize = 64;
 
-/// What becomes of guarded descriptors.
-#[derive(Clone, Copy)]
-pub(super) enum Guarded {
-    /// The right is dropped, and a null right takes its place.
-    Dropped,
-    /// The right is entered; if its sender wants it immovable, with this address as its guard.
-    Entered(UserAddr),
-    /// The right goes back to its sender, free of guards, to be sent again.
-    Returned,
-}
-
 /// Gives out what the body carries, and writes names and addresses into the descriptors, which are
 /// in `layout` then. Returns the bits that tell what was missing, or 0.
 ///
-/// The items stay in the message, without their rights, for [`withdraw_body`], until
+/// The items stay in the message, without their rights, for [`withdraw::body`], until
 /// [`forget_body`].
 pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded, layout: Layout) -> i32 {
     let mut missing = 0;
@@ -99,7 +76,7 @@ pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded, layou
                         shrinks = true;
                         0
                     }
-                    _ => guarded_port(space, message, offset, right, *flags, guarded),
+                    _ => guarded::port(space, message, offset, right, *flags, guarded),
                 }
             }
             Item::Memory(region) => memory(space, message, offset, region.as_ref(), layout),
@@ -108,7 +85,7 @@ pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded, layou
     }
     message.put_carried(carried);
     if shrinks {
-        shrink_guarded(message);
+        guarded::shrink(message);
     }
     if layout == Layout::Narrow {
         layout::narrow(message);
@@ -117,7 +94,7 @@ pub(super) fn body(space: &Space, message: &mut Message, guarded: Guarded, layou
 }
 
 /// The name of a right that has been entered, and the bits that tell if it could not be.
-fn enter(space: &Space, right: Right) -> (PortName, i32) {
+pub(super) fn enter(space: &Space, right: Right) -> (PortName, i32) {
     match space.insert_right(right) {
         Ok(name) => (name, 0),
         Err(_) => (PortName::NULL, MACH_MSG_IPC_SPACE),
@@ -137,7 +114,12 @@ fn port(
     missing
 }
 
-fn write_port(message: &mut Message, offset: usize, name: PortName, received_as: Disposition) {
+pub(super) fn write_port(
+    message: &mut Message,
+    offset: usize,
+    name: PortName,
+    received_as: Disposition,
+) {
     let descriptor = PortDescriptor {
         name,
         _pad: [0; 6],
@@ -146,57 +128,6 @@ fn write_port(message: &mut Message, offset: usize, name: PortName, received_as:
         kind: DescriptorType::Port.raw() as u8,
     };
     message.write_at(offset, &descriptor);
-}
-
-/// Enters a receive right, and guards it if its sender says so.
-fn guarded_port(
-    space: &Space,
-    message: &mut Message,
-    offset: usize,
-    right: Right,
-    flags: u16,
-    guarded: Guarded,
-) -> i32 {
-    let port = match guarded {
-        Guarded::Entered(_) if flags & MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE != 0 => {
-            right.port().cloned()
-        }
-        _ => None,
-    };
-    let (name, missing) = enter(space, right);
-    let mut descriptor = GuardedPortDescriptor64 {
-        context: 0,
-        flags,
-        // CAST: dispositions and types are small numbers.
-        disposition: Disposition::MoveReceive.raw() as u8,
-        kind: DescriptorType::GuardedPort.raw() as u8,
-        name,
-    };
-    match guarded {
-        Guarded::Entered(UserAddr(context)) => {
-            if let Some(port) = port {
-                descriptor.context = context;
-                with_received(space, &port, |state| {
-                    state.context = context;
-                    state.guard = Some(Guard::Plain);
-                    state.immovable = true;
-                });
-            }
-        }
-        // It has no guard any more.
-        _ => descriptor.flags |= MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND,
-    }
-    message.write_at(offset, &descriptor);
-    missing
-}
-
-/// Calls `f` with the state of `port`, unless its receive right has left `space` meanwhile.
-fn with_received(space: &Space, port: &Port, f: impl FnOnce(&mut PortState)) {
-    port.with(|state| {
-        if matches!(state.receiver, Receiver::Space(id, _) if id == space.id) {
-            f(state);
-        }
-    });
 }
 
 /// Maps memory.
@@ -311,98 +242,6 @@ fn enter_all(space: &Space, rights: impl IntoIterator<Item = Right>, array: &mut
             region.write(offset, bytes);
         }
         offset = offset.saturating_add(bytes.len());
-    }
-}
-
-/// Turns guarded descriptors into plain ones without a right, which are shorter: what follows moves
-/// up, and the message becomes as much shorter.
-#[cold]
-fn shrink_guarded(message: &mut Message) {
-    const LONG: usize = size_of::<GuardedPortDescriptor64>();
-    const SHORT: usize = size_of::<PortDescriptor>();
-
-    // Everything before `from` has been moved to before `to`.
-    let (mut from, mut to) = (0usize, 0usize);
-    let mut carried = mem::take(&mut message.carried);
-    for carried in &mut carried {
-        let offset = carried.offset;
-        carried.offset = offset.saturating_sub(from.saturating_sub(to));
-        if !matches!(carried.item, Item::GuardedPort(..)) {
-            continue;
-        }
-        write_port(message, offset, PortName::NULL, Disposition::MoveReceive);
-        carried.item = Item::Port(Right::Null, Disposition::MoveReceive);
-        to = move_bytes(message, from, offset.saturating_add(SHORT), to);
-        from = offset.saturating_add(LONG);
-    }
-    message.put_carried(carried);
-    if from != to {
-        let end = message.bytes().len();
-        let end = move_bytes(message, from, end, to);
-        message.truncate(end);
-    }
-}
-
-/// Takes back what [`body`] gave out in `layout`: its owner was not told of it.
-#[cold]
-pub(super) fn withdraw_body(space: &Space, message: &Message, layout: Layout) {
-    for carried in &message.carried {
-        let Ok(descriptor) = Descriptor::read(message, carried.offset, layout) else {
-            continue;
-        };
-        match (&carried.item, descriptor) {
-            (Item::Port(_, received_as), Descriptor::Port(port)) => {
-                withdraw(space, port.name, Some(*received_as));
-            }
-            (Item::GuardedPort(..), Descriptor::GuardedPort(port)) => {
-                withdraw_guarded(space, port.name);
-            }
-            (Item::Memory(region), Descriptor::Ool(memory)) => {
-                unmap(region.as_ref(), memory.address);
-            }
-            (Item::Ports(array), Descriptor::OolPorts(ports)) => {
-                withdraw_names(space, array);
-                unmap(array.names.as_ref(), ports.address);
-            }
-            _ => (),
-        }
-    }
-}
-
-/// Takes back a receive right that may be guarded.
-fn withdraw_guarded(space: &Space, name: PortName) {
-    let port = space.with(
-        |table| match table.lookup(name).map(|entry| &entry.object) {
-            Some(Object::Receive(rights)) => Ok(rights.port().clone()),
-            _ => Err(KernError::INVALID_NAME),
-        },
-    );
-    if let Ok(port) = port {
-        with_received(space, &port, |state| {
-            state.guard = None;
-            state.immovable = false;
-        });
-    }
-    withdraw(space, name, Some(Disposition::MoveReceive));
-}
-
-fn withdraw_names(space: &Space, array: &PortArray) {
-    let Some(region) = &array.names else {
-        return;
-    };
-    // CAST: `u32` to `usize` loses nothing.
-    for offset in (0..region.size() as usize).step_by(size_of::<PortName>()) {
-        let mut name = PortName::NULL;
-        region.read(offset, name.as_mut_bytes());
-        withdraw(space, name, array.received_as);
-    }
-}
-
-fn unmap(region: Option<&Region>, address: UserAddr) {
-    if let Some(region) = region {
-        if !address.is_null() {
-            region.unmap(address);
-        }
     }
 }
 

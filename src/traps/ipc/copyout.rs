@@ -7,11 +7,9 @@
 //! Locks: `Space::table`, for one right at a time. User memory is written with none.
 
 use super::{
-    body_out::{
-        self,
-        Guarded, //
-    },
+    body_out,
     error::*,
+    guarded::Guarded,
     layout::Layout,
     message::{
         HeaderRight,
@@ -19,13 +17,13 @@ use super::{
     },
     right::Right,
     space::Space,
+    withdraw, //
 };
 use crate::{
     abi::{
         msg::{
             option,
             requested_trailer_size,
-            Disposition,
             MachMsgAuditTrailer,
             MachMsgContextTrailer,
             MachMsgHeader,
@@ -37,7 +35,6 @@ use crate::{
             HEADER_SIZE,
             MACH_MSG_IPC_SPACE, //
         },
-        port::Right as RightKind,
         PortName,
         UserAddr, //
     },
@@ -132,8 +129,8 @@ pub(super) fn receive(
     message.set_header(&header);
 
     if write_with_trailer(message, address, options).is_err() {
-        withdraw(space, remote_port, remote);
-        body_out::withdraw_body(space, message, layout);
+        withdraw::right(space, remote_port, remote);
+        withdraw::body(space, message, layout);
         body_out::forget_body(message);
         return Err(RCV_INVALID_DATA);
     }
@@ -156,23 +153,12 @@ fn write_with_trailer(
     let size = trailer_size(options);
     // CAST: at most 68.
     let bytes = if size as usize == mem::size_of::<MachMsgTrailer>() {
-        message.append_trailer(MachMsgTrailer { kind: 0, size }.as_bytes())
+        message.with_trailer(MachMsgTrailer { kind: 0, size }.as_bytes())
     } else {
         let trailer = trailer(message, size);
-        message.append_trailer(trailer.as_bytes().get(..size as usize).unwrap_or_default())
+        message.with_trailer(trailer.as_bytes().get(..size as usize).unwrap_or_default())
     };
     user::write_bytes(address, bytes)
-}
-
-/// Takes back what was entered in the space under `name` for a message that its owner never saw.
-#[cold]
-pub(super) fn withdraw(space: &Space, name: PortName, received_as: Option<Disposition>) {
-    // An error means that there is nothing to take back: no right, or a name that another thread
-    // has guessed and dropped.
-    let _ = space.with(|table| match received_as {
-        Some(Disposition::MoveReceive) => table.mod_refs(name, RightKind::Receive, -1),
-        _ => table.deallocate(name),
-    });
 }
 
 /// The right that a message was sent to has done its work.
@@ -301,9 +287,9 @@ pub(super) fn give_back(
     };
     message.set_header(&header);
     if user::write_bytes(address, message.bytes()).is_err() {
-        withdraw(space, remote_port, destination.received_as);
-        withdraw(space, local_port, reply.received_as);
-        body_out::withdraw_body(space, message, layout);
+        withdraw::right(space, remote_port, destination.received_as);
+        withdraw::right(space, local_port, reply.received_as);
+        withdraw::body(space, message, layout);
     }
     body_out::forget_body(message);
     missing

@@ -11,13 +11,7 @@
 //! Source of the behaviour: XNU osfmk/ipc/ipc_kmsg.c, `ipc_kmsg_copyin_body` and
 //! `ipc_kmsg_copyout_size`; ABI traps §6.2, §6.5. No locks.
 
-use super::{
-    error::*,
-    message::{
-        Item,
-        Message, //
-    },
-};
+use super::{carried::Item, error::*, message::Message};
 use crate::{
     abi::{
         msg::{

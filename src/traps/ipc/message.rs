@@ -8,8 +8,12 @@
 
 use super::{
     account::Charge,
+    buffer::Buffer,
+    carried::{
+        Carried,
+        Item, //
+    },
     layout::Sizes,
-    ool::Region,
     right::{
         Right,
         SendOnceRight,
@@ -22,9 +26,7 @@ use crate::{
             AuditToken,
             Disposition,
             MachMsgHeader,
-            SecurityToken,
-            HEADER_SIZE,
-            TRAILER_SIZE_MAX, //
+            SecurityToken, //
         },
         PortName, //
     },
@@ -45,24 +47,6 @@ use zerocopy::{
 };
 
 pub(super) static MESSAGES: ObjectCounter = ObjectCounter::new("messages");
-
-/// Bytes of a message that are kept in the message itself, trailer included. Larger ones have a
-/// second allocation.
-const INLINE: usize = 392;
-
-/// What new memory is filled with.
-static ZEROS: [u8; 4096] = [0; 4096];
-
-/// The largest message that needs no second allocation.
-const INLINE_MESSAGE: usize = INLINE - TRAILER_SIZE_MAX;
-
-/// The bytes of a message.
-// Most messages are small, and a second allocation is what the size is meant to avoid.
-#[allow(clippy::large_enum_variant)]
-enum Bytes {
-    Inline([u8; INLINE]),
-    Heap(KVVec<u8>),
-}
 
 /// Who sent a message, for its trailer.
 #[derive(Clone, Copy)]
@@ -122,73 +106,6 @@ impl HeaderRight {
     }
 }
 
-/// What a descriptor in the body of a message stands for.
-pub(super) struct Carried {
-    /// Where the descriptor stands in the message.
-    pub(super) offset: usize,
-    pub(super) item: Item,
-}
-
-/// What is carried in the body of a message.
-pub(super) enum Item {
-    /// A right, and as what its receiver gets it.
-    Port(Right, Disposition),
-    /// A receive right that its receiver may get guarded: `MACH_MSG_GUARD_FLAGS_*` bits.
-    GuardedPort(Right, u16),
-    /// Out-of-line memory; `None` has no bytes.
-    Memory(Option<Region>),
-    /// An out-of-line array of rights.
-    Ports(PortArray),
-}
-
-/// An array of rights of one kind.
-pub(super) struct PortArray {
-    pub(super) rights: KVVec<Right>,
-    /// As what the receiver gets them; `None` if there are none and nothing was said.
-    pub(super) received_as: Option<Disposition>,
-    /// The names of the rights, once they are in the receiver's space.
-    pub(super) names: Option<Region>,
-}
-
-impl Carried {
-    /// A right.
-    pub(super) fn port(offset: usize, right: Right, received_as: Disposition) -> Self {
-        Self {
-            offset,
-            item: Item::Port(right, received_as),
-        }
-    }
-}
-
-impl Item {
-    /// Takes the next receive right out, if there is one, and drops what comes before it. `within`
-    /// is how far an array has been gone through.
-    fn take_receive_right(&mut self, within: &mut usize) -> Option<Right> {
-        match self {
-            Self::Port(right, _) | Self::GuardedPort(right, _) => take_receive_right(right),
-            Self::Memory(_) => None,
-            Self::Ports(array) => loop {
-                let right = array.rights.get_mut(*within)?;
-                *within = within.saturating_add(1);
-                if let Some(right) = take_receive_right(right) {
-                    return Some(right);
-                }
-            },
-        }
-    }
-}
-
-/// Takes `right` away: it is given out if it is a receive right, else dropped.
-fn take_receive_right(right: &mut Right) -> Option<Right> {
-    match mem::replace(right, Right::Null) {
-        right @ Right::Receive(_) => Some(right),
-        other => {
-            drop(other);
-            None
-        }
-    }
-}
-
 /// What the port adds when it gives the message up.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Arrival {
@@ -220,9 +137,7 @@ pub(super) struct Message {
     pub(super) circular: bool,
     pub(super) sender: Sender,
     pub(super) arrival: Arrival,
-    /// Bytes of the message, header included, trailer not.
-    length: usize,
-    bytes: Bytes,
+    buffer: Buffer,
     _live: Live,
 }
 
@@ -245,8 +160,7 @@ impl Message {
                 circular: false,
                 sender: Sender::KERNEL,
                 arrival: Arrival::default(),
-                length: 0,
-                bytes: Bytes::Inline([0; INLINE]),
+                buffer: Buffer::new(),
                 _live: Live::new(&MESSAGES),
             },
             GFP_KERNEL_ACCOUNT,
@@ -274,36 +188,18 @@ impl Message {
         self.complex = false;
         self.circular = false;
         self.sender = Sender::KERNEL;
-        if length > INLINE_MESSAGE {
-            let capacity = length.checked_add(TRAILER_SIZE_MAX).ok_or(AllocError)?;
-            let mut bytes = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT)?;
-            fill(&mut bytes, length)?;
-            self.bytes = Bytes::Heap(bytes);
-        } else if matches!(self.bytes, Bytes::Heap(_)) {
-            self.bytes = Bytes::Inline([0; INLINE]);
-        }
-        self.length = length;
-        Ok(())
+        self.buffer.reset(length)
     }
 
     /// Whether the message may wait in a thread's cache for its next use.
     pub(super) fn is_small(&self) -> bool {
-        matches!(self.bytes, Bytes::Inline(_))
+        self.buffer.is_inline()
     }
 
     /// Makes the message `growth` bytes longer, without saying what they are. The memory is charged
     /// to the caller.
     pub(super) fn extend(&mut self, growth: usize) -> Result<(), AllocError> {
-        let length = self.length.checked_add(growth).ok_or(AllocError)?;
-        let capacity = length.checked_add(TRAILER_SIZE_MAX).ok_or(AllocError)?;
-        if capacity > INLINE || !self.is_small() {
-            let mut bytes = KVVec::with_capacity(capacity, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)?;
-            bytes.extend_from_slice(self.bytes(), GFP_KERNEL_ACCOUNT)?;
-            fill(&mut bytes, length)?;
-            self.bytes = Bytes::Heap(bytes);
-        }
-        self.length = length;
-        Ok(())
+        self.buffer.extend(growth)
     }
 
     /// Adds something that the body carries.
@@ -320,7 +216,11 @@ impl Message {
 
     /// Bytes of memory that the message has. Those of its regions are counted with these.
     pub(super) fn footprint(&self) -> usize {
-        let heap = if self.is_small() { 0 } else { self.length };
+        let heap = if self.is_small() {
+            0
+        } else {
+            self.buffer.length()
+        };
         let carried = self.carried.len().saturating_mul(mem::size_of::<Carried>());
         mem::size_of::<Node<Self>>()
             .saturating_add(heap)
@@ -339,27 +239,19 @@ impl Message {
 
     /// The number of bytes, without trailer. No message is longer than 64 MiB.
     pub(super) fn size(&self) -> u32 {
-        u32::try_from(self.length).unwrap_or(u32::MAX)
+        u32::try_from(self.buffer.length()).unwrap_or(u32::MAX)
     }
 
     /// The bytes.
+    #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
-        let all = match &self.bytes {
-            Bytes::Inline(bytes) => bytes.as_slice(),
-            Bytes::Heap(bytes) => bytes.as_slice(),
-        };
-        all.get(..self.length).unwrap_or(all)
+        self.buffer.bytes()
     }
 
     /// The bytes, to be written.
+    #[inline]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        let length = self.length;
-        let all = match &mut self.bytes {
-            Bytes::Inline(bytes) => bytes.as_mut_slice(),
-            Bytes::Heap(bytes) => bytes.as_mut_slice(),
-        };
-        let length = length.min(all.len());
-        all.get_mut(..length).unwrap_or_default()
+        self.buffer.bytes_mut()
     }
 
     /// Reads a value at `offset`.
@@ -382,7 +274,7 @@ impl Message {
 
     /// Cuts the message to `length` bytes.
     pub(super) fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
+        self.buffer.truncate(length);
     }
 
     /// The header as it stands in the bytes.
@@ -395,24 +287,10 @@ impl Message {
         self.write_at(0, header);
     }
 
-    /// Appends `trailer`, which the room made by [`reset`](Self::reset) includes.
-    #[inline(always)] // The size is a constant in most calls.
-    pub(super) fn append_trailer(&mut self, trailer: &[u8]) -> &[u8] {
-        match &mut self.bytes {
-            Bytes::Inline(bytes) => {
-                let end = self.length.saturating_add(trailer.len());
-                if let Some(room) = bytes.get_mut(self.length..end) {
-                    room.copy_from_slice(trailer);
-                }
-                bytes.get(..end).unwrap_or_default()
-            }
-            Bytes::Heap(bytes) => {
-                bytes.truncate(self.length);
-                // The capacity was reserved.
-                let _ = bytes.extend_from_slice(trailer, GFP_KERNEL);
-                bytes.as_slice()
-            }
-        }
+    /// The bytes with `trailer` behind them.
+    #[inline(always)] // As in the buffer.
+    pub(super) fn with_trailer(&mut self, trailer: &[u8]) -> &[u8] {
+        self.buffer.with_trailer(trailer)
     }
 
     /// Puts back what was taken out of `carried`, which is empty.
@@ -440,16 +318,4 @@ impl Message {
     }
 }
 
-/// Appends zeroes until there are `length` bytes.
-fn fill(bytes: &mut KVVec<u8>, length: usize) -> Result<(), AllocError> {
-    // By pages: filling by `resize` goes byte for byte, which takes seconds for the largest
-    // messages.
-    while bytes.len() < length {
-        let part = ZEROS.len().min(length.saturating_sub(bytes.len()));
-        bytes.extend_from_slice(ZEROS.get(..part).unwrap_or(&ZEROS), GFP_KERNEL_ACCOUNT)?;
-    }
-    Ok(())
-}
-
-const _: () = assert!(HEADER_SIZE <= INLINE_MESSAGE);
 const _: () = assert!(mem::size_of::<Node<Message>>() <= 640);

@@ -14,7 +14,10 @@
 //! | `space`, `table`, `entry`, `growth`, `send_names` | names, and what they denote |
 //! | `enter`, `take`, `names` | rights come under names, leave them, and are dropped there |
 //! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
+//! | `buffer`, `carried` | the bytes of a message; what its body carries besides |
 //! | `body_in`, `body_out`, `ool`, `layout` | the way of what its body carries |
+//! | `guarded` | receive rights that travel with their guards |
+//! | `withdraw` | what was given out for nothing is taken back |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
 //! | `registered` | the ports that a task keeps for its children |
@@ -47,6 +50,8 @@ mod array_routines;
 mod attributes;
 mod body_in;
 mod body_out;
+mod buffer;
+mod carried;
 mod copyin;
 mod copyout;
 mod enter;
@@ -54,6 +59,7 @@ mod entry;
 mod error;
 mod growth;
 mod guard_routines;
+mod guarded;
 mod kobject;
 mod layout;
 mod mach_msg;
@@ -93,6 +99,7 @@ mod take;
 mod thread;
 mod transit;
 mod waiter;
+mod withdraw;
 
 // What is here is the interface for subsystems; not every part has a user in every build.
 #[allow(unused_imports)]

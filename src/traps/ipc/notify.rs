@@ -6,8 +6,8 @@
 //! queue limit (ABI traps §5.2).
 
 use super::{
+    carried::Carried,
     message::{
-        Carried,
         HeaderRight,
         Message, //
     },

@@ -5,7 +5,7 @@
 //! How a reply becomes a message stands in [`super::reply_message`].
 
 use super::{
-    message::{
+    carried::{
         Item,
         PortArray, //
     },

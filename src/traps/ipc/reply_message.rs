@@ -7,10 +7,12 @@
 //! body, descriptors and, if there are other results, the NDR record and those.
 
 use super::{
-    message::{
+    carried::{
         Carried,
+        Item, //
+    },
+    message::{
         HeaderRight,
-        Item,
         Message, //
     },
     reply::Reply,

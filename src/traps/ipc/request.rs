@@ -10,14 +10,12 @@
 //! Rights that are not taken out are dropped with the message.
 
 use super::{
+    carried::Item,
     kobject::{
         KernelObject,
         KernelPort, //
     },
-    message::{
-        Item,
-        Message, //
-    },
+    message::Message,
     ool::Region,
     reply::SendRights,
     right::{
