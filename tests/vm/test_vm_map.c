@@ -5,7 +5,9 @@
  * time limit: 240 s
  */
 #define _GNU_SOURCE
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -148,17 +150,31 @@ BOTH(memory_is_allocated_and_deallocated)
 	CHECK_EQ(protection_at(task, args.address), -1);
 }
 
+/* The lowest address that a process may map, as this kernel has it. */
+static uint64_t lowest_address(void)
+{
+	FILE *file = fopen("/proc/sys/vm/mmap_min_addr", "re");
+	uint64_t lowest = 0;
+
+	REQUIRE(file && fscanf(file, "%" SCNu64, &lowest) == 1);
+	fclose(file);
+	return lowest;
+}
+
 TEST(low_pages_of_another_task_are_not_mapped)
 {
+	uint64_t lowest = lowest_address(), address = 0;
 	struct other other;
-	uint64_t address = 0;
 
+	REQUIRE(lowest >= PAGE);
 	mach_open();
 	become_nobody(NULL);
 	other_start(&other, NULL, NULL);
 	CHECK(allocate(other.task, &address, PAGE, 0) != 0);
-	address = PAGE;
+	address = lowest - PAGE;
 	CHECK(allocate(other.task, &address, PAGE, OVERWRITE) != 0);
+	address = lowest;
+	CHECK_RET(allocate(other.task, &address, PAGE, OVERWRITE), 0);
 	other_end(&other);
 }
 

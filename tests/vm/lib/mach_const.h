@@ -69,6 +69,8 @@
 /* Extra bits of a mach_msg_return_t: what ran out. */
 #define MACH_MSG_ERROR_BITS		0x3e00
 #define MACH_MSG_IPC_SPACE		0x2000
+#define MACH_MSG_VM_SPACE		0x1000
+#define MACH_MSG_VM_KERNEL		0x0400
 
 #define MACH_PORT_NULL			0u
 #define MACH_PORT_DEAD			0xffffffffu
