@@ -82,6 +82,10 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// `task` is given a signal that another process has sent, by its BSD number, see
+    /// [`Task::post_signal`]. No lock is held; must not sleep for long.
+    fn signal_posted(&self, _task: &Task, _signal: u32) {}
+
     /// The module is about to be unloaded; no task exists any more.
     fn shutdown(&self) {}
 }

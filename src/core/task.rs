@@ -268,6 +268,15 @@ impl Task {
         self.tracer.lock().clone()
     }
 
+    /// Lets those know who wait for signals of this task that one has come from another process:
+    /// `signal` is a BSD number, and need not be a valid one. No lock may be held.
+    #[allow(dead_code)] // Part of the interface for subsystems.
+    pub(crate) fn post_signal(&self, signal: u32) {
+        for subsystem in self.mach.subsystems() {
+            subsystem.signal_posted(self, signal);
+        }
+    }
+
     /// Sets the root directory that the task pretends to have.
     pub(crate) fn set_vchroot(&self, root: Arc<Vchroot>) {
         let previous = self.vchroot.lock().replace(root);
