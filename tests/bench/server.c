@@ -9,9 +9,8 @@
  * call, writes the receiver's. What the server computes costs nothing here.
  *
  * Sockets are read until they are empty, and a worker changes to the context of a
- * call and back, which sets the signal mask. lean: nothing but that. full: clients
- * block signals around each call, calls carry credentials, and sockets are armed
- * again after each event.
+ * call and back, which sets the signal mask. This is the lean model: what any such
+ * server needs. What Darling's does stands in server_full.c.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -32,7 +31,6 @@
 static char memory[BYTES], copy[BYTES], call[BYTES], answer[BYTES];
 
 static struct model {
-	bool full;
 	bool message;		/* a call is a message to the other client */
 	int sockets[2][2];	/* of each client: its end, the server's */
 	pid_t clients[2];
@@ -61,45 +59,23 @@ static void futex_give(_Atomic uint32_t *word, uint32_t value)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static void transfer(int fd, void *bytes, bool send, bool credentials)
+static void transfer(int fd, void *bytes, bool send)
 {
 	struct iovec vector = { bytes, BYTES };
-	union {
-		char bytes[CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr align;
-	} control;
 	struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1 };
 
-	if (credentials) {
-		header.msg_control = control.bytes;
-		header.msg_controllen = sizeof(control.bytes);
-	}
-	if (send && credentials) {
-		struct ucred *own;
-
-		control.align = (struct cmsghdr) {
-			.cmsg_len = CMSG_LEN(sizeof(*own)), .cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_CREDENTIALS,
-		};
-		own = (struct ucred *)CMSG_DATA(&control.align);
-		*own = (struct ucred) { getpid(), getuid(), getgid() };
-	}
 	MUST((send ? sendmsg(fd, &header, 0) : recvmsg(fd, &header, 0)) == BYTES);
 }
 
 /* A client's call, without and with the wait for its answer */
 static void client_calls(int client)
 {
-	if (model->full)
-		mask_signals(SIG_BLOCK);
-	transfer(model->sockets[client][0], call, true, model->full);
+	transfer(model->sockets[client][0], call, true);
 }
 
 static void client_waits(int client)
 {
-	transfer(model->sockets[client][0], answer, false, false);
-	if (model->full)
-		mask_signals(SIG_UNBLOCK);
+	transfer(model->sockets[client][0], answer, false);
 }
 
 /* A worker changes to the context of a call, and back. */
@@ -180,14 +156,11 @@ static void serve(void *argument)
 
 			MUST(read(model->done, &count, 8) == 8);
 			transfer(model->sockets[atomic_exchange(&model->answered, 0) - 1][1],
-				 answer, true, false);
+				 answer, true);
 			continue;
 		}
-		transfer(model->sockets[event.data.u32][1], call, false, model->full);
+		transfer(model->sockets[event.data.u32][1], call, false);
 		MUST(recv(model->sockets[event.data.u32][1], call, BYTES, MSG_DONTWAIT) < 0);
-		if (model->full)
-			epoll_ctl(model->epoll, EPOLL_CTL_MOD, model->sockets[event.data.u32][1],
-				  &event);
 		futex_give(&model->run_call, event.data.u32 + 1);
 	}
 }
@@ -202,12 +175,9 @@ static void other_client(void *argument)
 	}
 }
 
-static void start(struct run *run, bool full, bool message)
+static void start(struct run *run, bool message)
 {
-	const int on = 1;
-
 	model = bench_shared(sizeof(*model));
-	model->full = full;
 	model->message = message;
 	model->epoll = epoll_create1(0);
 	model->done = eventfd(0, 0);
@@ -218,7 +188,6 @@ static void start(struct run *run, bool full, bool message)
 		if (i < 2) {
 			MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, model->sockets[i]) == 0);
 			fd = model->sockets[i][1];
-			MUST(!full || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
 		}
 		MUST(epoll_ctl(model->epoll, EPOLL_CTL_ADD, fd, &event) == 0);
 	}
@@ -227,9 +196,9 @@ static void start(struct run *run, bool full, bool message)
 	bench_peer(run, serve, run);
 }
 
-static void calls(struct run *run, bool full, bool message)
+static void calls(struct run *run, bool message)
 {
-	start(run, full, message);
+	start(run, message);
 	while (bench_more(run)) {
 		client_calls(0);
 		client_waits(0);
@@ -238,20 +207,10 @@ static void calls(struct run *run, bool full, bool message)
 
 BENCH(server_model_null_lean, 500, PAIR)
 {
-	calls(run, false, false);
-}
-
-BENCH(server_model_null_full, 500, PAIR)
-{
-	calls(run, true, false);
+	calls(run, false);
 }
 
 BENCH(server_model_message_lean, 500, PAIR)
 {
-	calls(run, false, true);
-}
-
-BENCH(server_model_message_full, 500, PAIR)
-{
-	calls(run, true, true);
+	calls(run, true);
 }
