@@ -2,22 +2,17 @@
 /*
  * Requests to kernel objects that do not have the layout of the routine, or go
  * to an object of another kind. One line for each routine that is built.
- * time limit: 300 s
+ * time limit: 120 s
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "attempt.h"
 #include "debugfs.h"
 #include "harness.h"
-#include "inject.h"
 #include "mach.h"
 #include "message.h"
 #include "other.h"
-#include "process.h"
 #include "rpc.h"
 
 enum target {
@@ -549,166 +544,4 @@ TEST(table_has_no_other_routine)
 			FAIL("no test knows routine %d", id);
 	}
 	fclose(file);
-}
-
-/*
- * Each routine with each allocation and user copy failing in turn, in the debug kernel.
- * Its arguments are one of these fillings.
- */
-enum filling { ZEROES, A_PORT, SMALL_NUMBERS, FILLINGS };
-
-struct faulty {
-	const struct shape *shape;
-	enum filling filling;
-	struct rpc rpc;
-	/* Of the reply without any fault */
-	int32_t code;
-};
-
-static struct faulty faulty;
-
-static bool ends_or_stops_the_caller(const struct shape *shape)
-{
-	/* task_terminate, task_suspend, task_suspend2, thread_terminate, thread_suspend */
-	return shape->id == 3401 || shape->id == 3407 || shape->id == 3436 ||
-	       shape->id == 3600 || shape->id == 3605;
-}
-
-static void fill_request(struct faulty *one, name_t target, name_t port)
-{
-	static const uint32_t small[] = { 5, 20, 1, 0, 2, 0 };
-
-	start(&one->rpc, one->shape, target);
-	for (unsigned int i = 0; i < one->shape->descriptors; i++)
-		add_descriptor(&one->rpc, kind_of(one->shape));
-	for (unsigned int i = 0; i < one->shape->words; i++)
-		rpc_word(&one->rpc, one->filling == ZEROES ? 0 :
-				    one->filling == A_PORT && i == 0 ? port : small[i % 6]);
-}
-
-static long send_request(struct scene *scene)
-{
-	(void)scene;
-	return mach_msg(&faulty.rpc.message, MACH_SEND_MSG | MACH_SEND_TIMEOUT, faulty.rpc.size,
-			0, 0, 0);
-}
-
-/* The code of the reply, or NO_ANSWER: without memory for it there is none. */
-#define NO_ANSWER	1000000
-
-static int32_t take_answer(void)
-{
-	static struct message reply;
-
-	if (mach_msg(&reply, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(reply), faulty.rpc.reply, 0))
-		return NO_ANSWER;
-	if (reply.header.id != faulty.shape->id + 100)
-		return NO_ANSWER;
-	return reply.header.bits & MSGH_COMPLEX ? 0 : (int32_t)reply.body[2];
-}
-
-/* What is made once for good is made by a first request, in which nothing fails. */
-static void a_first_request(struct scene *scene)
-{
-	name_t target, port;
-
-	a_port(scene);
-	port = scene->port;
-	target = port_of(faulty.shape->target);
-	fill_request(&faulty, target, port);
-	REQUIRE_RET(send_request(scene), 0);
-	faulty.code = take_answer();
-	if (faulty.shape->target == TOKEN)
-		target = token();
-	fill_request(&faulty, target, new_send_right());
-}
-
-/* A thread may have the memory of one message by now, to be used again. */
-static void same_objects_but_messages(const struct object_counts *before)
-{
-	struct object_counts now;
-
-	REQUIRE(read_object_counts(&now));
-	for (size_t i = 0; i < now.kinds; i++)
-		if (strcmp(now.kind[i].name, "messages") && now.kind[i].live != before->kind[i].live)
-			FAIL("%s: %s were %ld, are %ld", faulty.shape->name, now.kind[i].name,
-			     before->kind[i].live, now.kind[i].live);
-}
-
-static void sent_and_answered(struct scene *scene, unsigned int n, const struct object_counts *before)
-{
-	long result;
-	int32_t code;
-	bool faulted;
-
-	inject_arm(n);
-	result = send_request(scene);
-	faulted = inject_done();
-	code = take_answer();
-	if (result && result != -EFAULT && result != MACH_SEND_NO_BUFFER &&
-	    result != MACH_SEND_INVALID_DATA)
-		FAIL("%s: fault %u gives %#lx", faulty.shape->name, n, result);
-	if (!faulted && result)
-		FAIL("%s: no fault gives %#lx", faulty.shape->name, result);
-	if (!result && code && code != NO_ANSWER && code != faulty.code &&
-	    code != KERN_RESOURCE_SHORTAGE && code != KERN_NO_SPACE &&
-	    code != KERN_INVALID_ADDRESS && code != KERN_FAILURE)
-		FAIL("%s: fault %u is answered with %d", faulty.shape->name, n, code);
-	/* It was refused because of the fault: then nothing has become of it. */
-	if (faulted && code && code != NO_ANSWER && faulty.shape->target != TOKEN)
-		same_objects_but_messages(before);
-	CHECK(no_message_is_left(0));
-	_exit(faulted ? TRY_FAULTED : TRY_CLEAN);
-}
-
-static unsigned int faults_of(const struct shape *shape, enum filling filling)
-{
-	unsigned int n = 0;
-	int status;
-
-	faulty.shape = shape;
-	faulty.filling = filling;
-	do {
-		pid_t pid = fork();
-
-		REQUIRE(pid >= 0 && ++n < MOST_FAULTS);
-		if (pid == 0) {
-			struct object_counts before;
-			struct scene scene;
-
-			a_first_request(&scene);
-			REQUIRE(read_object_counts(&before));
-			sent_and_answered(&scene, n, &before);
-		}
-		status = wait_child(pid);
-		if (status && status != TRY_CLEAN << 8)
-			FATAL("%s: fault %u: status %#x", shape->name, n, status);
-	} while (status != TRY_CLEAN << 8);
-	return n - 1;
-}
-
-static void all_with_faults(enum filling filling)
-{
-	unsigned int faults = 0;
-
-	inject_init();
-	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
-		if (!ends_or_stops_the_caller(&shapes[i]))
-			faults += faults_of(&shapes[i], filling);
-	note("%u faults", faults);
-}
-
-TEST_LIMIT(every_routine_with_faults_and_zeroes, 900)
-{
-	all_with_faults(ZEROES);
-}
-
-TEST_LIMIT(every_routine_with_faults_and_a_port, 900)
-{
-	all_with_faults(A_PORT);
-}
-
-TEST_LIMIT(every_routine_with_faults_and_numbers, 900)
-{
-	all_with_faults(SMALL_NUMBERS);
 }
