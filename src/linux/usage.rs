@@ -55,6 +55,22 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// The same with another sum. The two parts are counted in ticks, which a short-lived thread
+    /// may have had none of; the sum is exact.
+    fn scaled_to(self, sum: u64) -> Self {
+        const PART: u64 = 1_000_000;
+
+        let (user, system) = (self.user / PART, self.system / PART);
+        let user = match user.saturating_add(system) {
+            0 => sum,
+            parts => (sum / parts).saturating_mul(user).min(sum),
+        };
+        Self {
+            user,
+            system: sum.saturating_sub(user),
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             user: self.user.wrapping_add(other.user),
@@ -122,15 +138,72 @@ pub(crate) fn process_times(process: &ProcessId) -> Option<(Times, Times)> {
         // SAFETY: The thread is valid and keeps its `signal`.
         unsafe {
             let signal = (*thread.as_ptr()).signal;
-            ended.get_or_insert(Times {
-                user: (*signal).utime,
-                system: (*signal).stime,
+            ended.get_or_insert_with(|| {
+                Times {
+                    user: (*signal).utime,
+                    system: (*signal).stime,
+                }
+                .scaled_to((*signal).sum_sched_runtime)
             });
             living = living.plus(times_of(thread.as_ptr()));
         }
         None
     });
     Some((living, ended?))
+}
+
+/// What the threads of a process have caused, those that have ended included.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Events {
+    /// Faults on pages.
+    pub(crate) faults: u64,
+    /// Those of them that had to wait for a page to be read.
+    pub(crate) page_ins: u64,
+    /// How often another thread got the processor.
+    pub(crate) switches: u64,
+}
+
+impl Events {
+    fn add(&mut self, faults: [c_ulong; 2], switches: [c_ulong; 2]) {
+        let [minor, major] = faults;
+        // CAST: `unsigned long` has 64 bits.
+        self.page_ins = self.page_ins.wrapping_add(major as u64);
+        for (sum, counts) in [
+            (&mut self.faults, [minor, major]),
+            (&mut self.switches, switches),
+        ] {
+            *sum = counts
+                .iter()
+                .fold(*sum, |sum, count| sum.wrapping_add(*count as u64));
+        }
+    }
+}
+
+/// What has happened to `process`.
+pub(crate) fn events(process: &ProcessId) -> Option<Events> {
+    let mut events = None;
+    let _: Option<()> = find_in_threads(process, |thread| {
+        // SAFETY: The thread is valid and keeps its `signal`. These are counters that may change
+        // at any time.
+        unsafe {
+            let task = thread.as_ptr();
+            let events = events.get_or_insert_with(|| {
+                let signal = (*task).signal;
+                let mut ended = Events::default();
+                ended.add(
+                    [(*signal).min_flt, (*signal).maj_flt],
+                    [(*signal).nvcsw, (*signal).nivcsw],
+                );
+                ended
+            });
+            events.add(
+                [(*task).min_flt, (*task).maj_flt],
+                [(*task).nvcsw, (*task).nivcsw],
+            );
+        }
+        None
+    });
+    events
 }
 
 /// # Safety

@@ -32,7 +32,8 @@ use crate::{
     },
     core::{
         Live,
-        ObjectCounter, //
+        ObjectCounter,
+        Task, //
     },
     linux::fifo::Node,
 };
@@ -67,6 +68,19 @@ impl Sender {
         pid: 0,
     };
 
+    /// A task.
+    #[inline]
+    pub(super) fn of(task: &Task) -> Self {
+        let ids = task.claimed_ids();
+        Self {
+            // Darling's tasks all inherit this one.
+            security: SecurityToken::KERNEL,
+            uid: ids.uid,
+            gid: ids.gid,
+            pid: task.pid(),
+        }
+    }
+
     /// The audit token.
     pub(super) fn audit(self) -> AuditToken {
         // Words 1, 2 and 5, see `AuditToken`; Darling leaves the others zero.
@@ -74,6 +88,16 @@ impl Sender {
             val: [0, self.uid, self.gid, 0, 0, self.pid, 0, 0],
         }
     }
+}
+
+/// What messages of `task` say about it, in short.
+pub(crate) fn security_token(task: &Task) -> SecurityToken {
+    Sender::of(task).security
+}
+
+/// What messages of `task` say about it, in detail.
+pub(crate) fn audit_token(task: &Task) -> AuditToken {
+    Sender::of(task).audit()
 }
 
 /// A right in the header of a message, and as what its receiver gets it.

@@ -110,6 +110,10 @@ pub(crate) use self::{
         KernelObject,
         KernelPort, //
     },
+    message::{
+        audit_token,
+        security_token, //
+    },
     objects::{
         attachment_named,
         destroy_name,

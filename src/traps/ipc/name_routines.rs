@@ -231,7 +231,8 @@ fn mach_port_allocate_full(
 /// Says how many names the task is going to have: a hint, as tables grow when they must.
 /// `KERN_INVALID_ARGUMENT` for less than none.
 #[routine(3221)]
-fn task_set_port_space(_call: &Call<'_>, _task: &TaskPort, entries: i32) -> KernResult {
+fn task_set_port_space(call: &Call<'_>, task: &TaskPort, entries: i32) -> KernResult {
+    task.controlled(call.context())?;
     u32::try_from(entries)
         .map(drop)
         .map_err(|_| KernError::INVALID_ARGUMENT)

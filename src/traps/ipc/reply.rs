@@ -173,6 +173,18 @@ impl<const MAX: usize> Words<MAX> {
         Ok(Self(copy))
     }
 
+    /// The words of `value`, if there is room for all of them; `KERN_INVALID_ARGUMENT` if not.
+    pub(crate) fn of_if_room<T: IntoBytes + Immutable>(
+        value: &T,
+        room: u32,
+    ) -> RoutineResult<Self> {
+        // CAST: `u32` to `usize` loses nothing.
+        if (room as usize) < size_of::<T>() / size_of::<u32>() {
+            return Err(KernError::INVALID_ARGUMENT.into());
+        }
+        Self::of(value)
+    }
+
     /// The same, but not more than the first `count`.
     pub(crate) fn first(mut self, count: usize) -> Self {
         self.0.truncate(count);

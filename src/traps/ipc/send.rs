@@ -27,10 +27,7 @@ use super::{
 };
 use crate::{
     abi::{
-        msg::{
-            Disposition,
-            SecurityToken, //
-        },
+        msg::Disposition,
         PortName,
         UserAddr, //
     },
@@ -103,7 +100,7 @@ pub(super) fn send(
     if message.complex {
         body_in::body(space, &mut message, Layout::of(context.task()))?;
     }
-    message.sender = sender(context);
+    message.sender = Sender::of(context.task());
     let for_replies = match &message.reply.right {
         Right::SendOnce(right)
             if { header.local_port } == what.receives_from
@@ -139,20 +136,6 @@ pub(super) fn send(
             thread.keep(message);
             Err(error.with_bits(bits))
         }
-    }
-}
-
-/// The tokens of the calling task.
-#[inline]
-fn sender(context: &Context<'_>) -> Sender {
-    let task = context.task();
-    let ids = task.claimed_ids();
-    Sender {
-        // Darling's tasks all inherit this one.
-        security: SecurityToken::KERNEL,
-        uid: ids.uid,
-        gid: ids.gid,
-        pid: task.pid(),
     }
 }
 

@@ -34,9 +34,10 @@ use mach_macros::{
 /// The routines of this file.
 pub(super) const ROUTINES: &[RoutineDescriptor] = routines![semaphore_create, semaphore_destroy];
 
-/// The task as an owner of semaphores. `KERN_INVALID_TASK` when it has ended.
+/// The task as an owner of semaphores. `KERN_NO_ACCESS` if the caller may not control it,
+/// `KERN_INVALID_TASK` when it has ended.
 fn owner(call: &Call<'_>, task: &TaskPort) -> KernResult<Arc<Owner>> {
-    let task = task.task(call.context().mach())?;
+    let task = task.controlled(call.context())?;
     let state = TASK.for_task(&task);
     let state = state.map_err(|_| KernError::RESOURCE_SHORTAGE)?;
     Ok(state.owner.clone())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Routines that tell about tasks and threads (ABI mig §3.6; XNU osfmk/kern/task.c, thread_act.c).
+//! The routine that tells about tasks (ABI mig §3.6; XNU osfmk/kern/task.c).
 //!
 //! What Linux does not count is 0, as the interface has no way to leave a field out.
 
@@ -13,31 +13,26 @@ use crate::{
         machine,
         usage::{
             self,
-            State,
             Times, //
         },
     },
     traps::ipc::{
+        audit_token,
+        security_token,
         Call,
         RoutineDescriptor,
         RoutineResult,
         TaskNamePort,
         TaskPort,
-        ThreadPort,
         Words, //
     },
 };
 use core::mem::size_of;
-use kernel::sync::atomic::ordering::Relaxed;
 use mach_macros::{
     routine,
     routines, //
 };
-use zerocopy::{
-    FromZeros,
-    Immutable,
-    IntoBytes, //
-};
+use zerocopy::FromZeros;
 use zerocopy_derive::{
     FromZeros,
     Immutable,
@@ -45,29 +40,30 @@ use zerocopy_derive::{
 };
 
 /// The routines of this file.
-pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_info, thread_info];
+pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_info];
 
 /// Words that the routines may answer with.
 const MAX: usize = 90;
 
 mod task_flavor {
+    pub(super) const ABSOLUTE_TIME: i32 = 1;
+    pub(super) const EVENTS: i32 = 2;
+    pub(super) const THREAD_TIMES: i32 = 3;
     pub(super) const BASIC_32: i32 = 4;
     pub(super) const BASIC_64: i32 = 5;
-    pub(super) const THREAD_TIMES: i32 = 3;
+    pub(super) const BASIC2_32: i32 = 6;
+    pub(super) const SECURITY_TOKEN: i32 = 13;
+    pub(super) const AUDIT_TOKEN: i32 = 15;
     pub(super) const DYLD: i32 = 17;
     pub(super) const MACH_BASIC: i32 = 20;
     pub(super) const VM: i32 = 22;
-}
-
-mod thread_flavor {
-    pub(super) const BASIC: i32 = 3;
-    pub(super) const IDENTIFIER: i32 = 4;
+    pub(super) const FLAGS: i32 = 28;
 }
 
 /// `time_value_t`
 #[derive(Clone, Copy, FromZeros, IntoBytes, Immutable)]
 #[repr(C)]
-struct TimeValue {
+pub(super) struct TimeValue {
     seconds: u32,
     microseconds: u32,
 }
@@ -119,6 +115,28 @@ struct MachTaskBasic {
     suspend_count: u32,
 }
 
+/// `task_absolutetime_info`, in nanoseconds
+#[derive(IntoBytes, Immutable)]
+#[repr(C)]
+struct AbsoluteTime {
+    total_user: u64,
+    total_system: u64,
+    threads_user: u64,
+    threads_system: u64,
+}
+
+/// `task_events_info`
+#[derive(FromZeros, IntoBytes, Immutable)]
+#[repr(C)]
+struct Events {
+    faults: u32,
+    page_ins: u32,
+    copies: u32,
+    messages: [u32; 2],
+    system_calls: [u32; 2],
+    switches: u32,
+}
+
 /// `task_thread_times_info`
 #[derive(IntoBytes, Immutable)]
 #[repr(C)]
@@ -159,38 +177,6 @@ struct VmInfo {
     max_address: u64,
 }
 
-/// `thread_basic_info`
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct ThreadBasic {
-    user_time: TimeValue,
-    system_time: TimeValue,
-    cpu_usage: u32,
-    policy: u32,
-    run_state: u32,
-    flags: u32,
-    suspend_count: u32,
-    sleep_time: u32,
-}
-
-/// `thread_identifier_info`
-#[derive(IntoBytes, Immutable)]
-#[repr(C, packed(4))]
-struct ThreadIdentifier {
-    id: u64,
-    handle: u64,
-    dispatch_queue: u64,
-}
-
-/// All of `value` if there is room for it, `KERN_INVALID_ARGUMENT` if not.
-fn whole<T: IntoBytes + Immutable>(value: &T, room: u32) -> RoutineResult<Words<MAX>> {
-    // CAST: `u32` to `usize` loses nothing.
-    if (room as usize) < size_of::<T>() / 4 {
-        return Err(KernError::INVALID_ARGUMENT.into());
-    }
-    Words::of(value)
-}
-
 /// What fits 32 bits of it.
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
@@ -222,13 +208,42 @@ fn task_info(
         Ok(port.controlled(context).map(drop)?)
     };
     match flavor {
-        task_flavor::BASIC_32 => {
+        task_flavor::ABSOLUTE_TIME => {
+            let (_, living, all) = use_of(task)?;
+            Words::of_if_room(
+                &AbsoluteTime {
+                    total_user: all.user,
+                    total_system: all.system,
+                    threads_user: living.user,
+                    threads_system: living.system,
+                },
+                room,
+            )
+        }
+        task_flavor::EVENTS => {
+            let counts = usage::events(task.process()).ok_or(KernError::FAILURE)?;
+            Words::of_if_room(
+                &Events {
+                    faults: narrow(counts.faults),
+                    page_ins: narrow(counts.page_ins),
+                    switches: narrow(counts.switches),
+                    ..FromZeros::new_zeroed()
+                },
+                room,
+            )
+        }
+        task_flavor::BASIC_32 | task_flavor::BASIC2_32 => {
             let (memory, _, times) = use_of(task)?;
-            whole(
+            // The one difference between the two
+            let resident = match flavor {
+                task_flavor::BASIC2_32 => memory.resident_peak,
+                _ => memory.resident,
+            };
+            Words::of_if_room(
                 &TaskBasic32 {
                     suspend_count: living_task.suspend_count(),
                     virtual_size: narrow(memory.mapped),
-                    resident_size: narrow(memory.resident),
+                    resident_size: narrow(resident),
                     user_time: times.user.into(),
                     system_time: times.system.into(),
                     policy: 0,
@@ -238,7 +253,7 @@ fn task_info(
         }
         task_flavor::BASIC_64 => {
             let (memory, _, times) = use_of(task)?;
-            whole(
+            Words::of_if_room(
                 &TaskBasic64 {
                     suspend_count: living_task.suspend_count(),
                     virtual_size: memory.mapped,
@@ -252,7 +267,7 @@ fn task_info(
         }
         task_flavor::MACH_BASIC => {
             let (memory, _, times) = use_of(task)?;
-            whole(
+            Words::of_if_room(
                 &MachTaskBasic {
                     virtual_size: memory.mapped,
                     resident_size: memory.resident,
@@ -267,13 +282,22 @@ fn task_info(
         }
         task_flavor::THREAD_TIMES => {
             let (_, times, _) = use_of(task)?;
-            whole(
+            Words::of_if_room(
                 &ThreadTimes {
                     user_time: times.user.into(),
                     system_time: times.system.into(),
                 },
                 room,
             )
+        }
+        task_flavor::SECURITY_TOKEN => Words::of_if_room(&security_token(&living_task).val, room),
+        task_flavor::AUDIT_TOKEN => Words::of_if_room(&audit_token(&living_task).val, room),
+        task_flavor::FLAGS => {
+            /// Addresses, and data, of 64 bits
+            const WIDE: u32 = 3;
+
+            let flags = if living_task.is_32bit() { 0 } else { WIDE };
+            Words::of_if_room(&flags, room)
         }
         task_flavor::DYLD => {
             /// Callers of old do not ask for the format.
@@ -290,7 +314,7 @@ fn task_info(
                 // CAST: as above.
                 return Ok(Words::of(&all)?.first(OLD_WORDS as usize));
             }
-            whole(&all, room)
+            Words::of_if_room(&all, room)
         }
         task_flavor::VM => {
             controlled()?;
@@ -327,70 +351,13 @@ fn vm_info(task: &TaskNamePort, room: u32) -> RoutineResult<Words<MAX>> {
     Ok(Words::of(&info)?.first(room as usize))
 }
 
-/// Tells of a thread what `flavor` says. `KERN_INVALID_ARGUMENT` for other kinds and without room
-/// for all of it, `KERN_NO_ACCESS`, `KERN_FAILURE` when the thread has ended.
-#[routine(3612)]
-fn thread_info(
-    call: &Call<'_>,
-    thread: &ThreadPort,
-    flavor: i32,
-    room: u32,
-) -> RoutineResult<Words<MAX>> {
-    const RUNNING: u32 = 1;
-    const STOPPED: u32 = 2;
-    const WAITING: u32 = 3;
-    const UNINTERRUPTIBLE: u32 = 4;
-
-    thread.check_control()?;
-    let (process, tid) = (thread.process(), thread.tid());
-    let (times, state) = usage::thread(process, tid).ok_or(KernError::FAILURE)?;
-    let own = thread
-        .thread(call.context().mach())
-        .map_err(|_| KernError::FAILURE)?;
-    let task = call.context().mach().task_of(process);
-    let stopped = own.suspend_count() != 0 || task.is_some_and(|task| task.suspend_count() != 0);
-    match flavor {
-        thread_flavor::BASIC => whole(
-            &ThreadBasic {
-                user_time: times.user.into(),
-                system_time: times.system.into(),
-                cpu_usage: 0,
-                policy: 0,
-                run_state: match state {
-                    _ if stopped => STOPPED,
-                    State::Running => RUNNING,
-                    State::Sleeping => WAITING,
-                    State::Waiting => UNINTERRUPTIBLE,
-                    State::Stopped => STOPPED,
-                },
-                flags: 0,
-                suspend_count: own.suspend_count(),
-                sleep_time: 0,
-            },
-            room,
-        ),
-        thread_flavor::IDENTIFIER => {
-            let id = usage::thread_nr_in_current_ns(process, tid).unwrap_or(0);
-            whole(
-                &ThreadIdentifier {
-                    id: u64::from(id),
-                    handle: own.pthread_handle.load(Relaxed),
-                    dispatch_queue: own.dispatch_queue.load(Relaxed),
-                },
-                room,
-            )
-        }
-        _ => Err(KernError::INVALID_ARGUMENT.into()),
-    }
-}
-
 const _: () = {
     assert!(size_of::<TaskBasic32>() == 4 * 8);
     assert!(size_of::<TaskBasic64>() == 4 * 10);
     assert!(size_of::<MachTaskBasic>() == 4 * 12);
+    assert!(size_of::<AbsoluteTime>() == 4 * 8);
+    assert!(size_of::<Events>() == 4 * 8);
     assert!(size_of::<ThreadTimes>() == 4 * 4);
     assert!(size_of::<DyldInfo>() == 4 * 5);
     assert!(size_of::<VmInfo>() == 4 * 42);
-    assert!(size_of::<ThreadBasic>() == 4 * 10);
-    assert!(size_of::<ThreadIdentifier>() == 4 * 6);
 };

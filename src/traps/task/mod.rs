@@ -9,6 +9,7 @@ mod policy;
 mod refused;
 mod registers;
 mod suspend;
+mod thread_info;
 mod threads;
 
 use self::{
@@ -64,12 +65,13 @@ pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
     ],
 ];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 6] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
     info::ROUTINES,
     policy::ROUTINES,
     refused::ROUTINES,
     registers::ROUTINES,
     suspend::ROUTINES,
+    thread_info::ROUTINES,
     threads::ROUTINES,
 ];
 

@@ -32,10 +32,7 @@ use mach_macros::{
     routine,
     routines, //
 };
-use zerocopy::{
-    Immutable,
-    IntoBytes, //
-};
+use zerocopy::IntoBytes;
 use zerocopy_derive::{
     Immutable,
     IntoBytes, //
@@ -115,17 +112,6 @@ fn region(call: &Call<'_>, task: &TaskPort, address: u64) -> KernResult<Region> 
     remote_memory::region_at_or_after(&mm, address).ok_or(KernError::INVALID_ADDRESS)
 }
 
-fn whole<T: IntoBytes + Immutable, const MAX: usize>(
-    value: &T,
-    room: u32,
-) -> RoutineResult<Words<MAX>> {
-    // CAST: `u32` to `usize` loses nothing.
-    if (room as usize) < size_of::<T>() / 4 {
-        return Err(KernError::INVALID_ARGUMENT.into());
-    }
-    Words::of(value)
-}
-
 type RegionResults<const MAX: usize> = (Option<SendRight>, u64, u64, Words<MAX>);
 
 /// Tells of the first mapping at or after an address: where it is and, as `flavor` says, what.
@@ -144,7 +130,7 @@ fn mach_vm_region(
 
     let region = region(call, task, address)?;
     let info = match flavor {
-        BASIC_INFO_64 => whole(
+        BASIC_INFO_64 => Words::of_if_room(
             &BasicInfo64 {
                 protection: protection(&region),
                 max_protection: ALL,
@@ -157,7 +143,7 @@ fn mach_vm_region(
             },
             room,
         )?,
-        BASIC_INFO => whole(
+        BASIC_INFO => Words::of_if_room(
             &BasicInfo {
                 protection: protection(&region),
                 max_protection: ALL,
@@ -189,7 +175,7 @@ fn mach_vm_region_recurse(
     const SM_SHARED: u8 = 4;
 
     let region = region(call, task, address)?;
-    let info = whole(
+    let info = Words::of_if_room(
         &SubmapShortInfo64 {
             protection: protection(&region),
             max_protection: ALL,
@@ -277,7 +263,7 @@ fn mach_vm_page_info(
     let offset = remote_memory::region_at_or_after(&mm, machine_address(address))
         .and_then(|region| Some((region.offset, page_address.checked_sub(region.start)?)))
         .map_or(0, |(offset, within)| offset.saturating_add(within));
-    whole(
+    Words::of_if_room(
         &PageInfo {
             disposition,
             references: disposition & page::PRESENT,

@@ -114,9 +114,13 @@ int32_t rpc_call(struct rpc *rpc)
 	const struct header *header = &rpc->message.header;
 	int32_t id = header->id;
 	uint32_t complex;
+	long result;
 
-	REQUIRE_RET(mach_msg(&rpc->message, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
-			     rpc->size, sizeof(rpc->message), rpc->reply, 10000), 0);
+	result = mach_msg(&rpc->message, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+			  rpc->size, sizeof(rpc->message), rpc->reply, 10000);
+	if (result)
+		note("request %d", id);
+	REQUIRE_RET(result, 0);
 	complex = header->bits & MSGH_COMPLEX;
 	CHECK_HEX(header->bits & ~MSGH_COMPLEX, MSGH_BITS(0, MOVE_SEND_ONCE));
 	CHECK_HEX(header->local, rpc->reply);
