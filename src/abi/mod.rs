@@ -18,6 +18,7 @@
 pub mod args;
 pub mod compat;
 pub mod kern;
+pub mod kevent;
 mod layout;
 pub mod msg;
 pub mod notify;

@@ -103,6 +103,11 @@ impl Mach {
         self.tasks.insert(task.clone())?;
         self.remember(&task);
         self.settle_current();
+        if let Some(parent) = parent {
+            for subsystem in self.subsystems() {
+                subsystem.inherited_from(&parent);
+            }
+        }
         self.count(event);
         Ok(task)
     }

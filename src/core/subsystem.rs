@@ -70,6 +70,10 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The current process has got a task, and has what it inherited from that of `parent`: what it
+    /// must not have of that is to be taken away. Called with `Mach::birth` held. May sleep.
+    fn inherited_from(&self, _parent: &Task) {}
+
     /// Makes the state for the current thread, which is one of `task`. May sleep.
     fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(None)

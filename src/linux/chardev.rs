@@ -90,15 +90,22 @@ impl FileTable {
         &Callbacks::<T>::TABLE
     }
 
+    /// A table of `operations`, which are those of the files of `T`. Their owner must be this
+    /// module.
+    pub(super) const fn new<T: 'static>(operations: bindings::file_operations) -> Self {
+        Self {
+            operations,
+            implementor: TypeId::of::<T>,
+        }
+    }
+
     /// Whether the files that use `operations` are those of `T`.
     ///
     /// # Safety
     ///
     /// `operations` must be the `f_op` of a file whose reference count is not zero.
     #[inline]
-    pub(super) unsafe fn serves<T: FileOperations>(
-        operations: *const bindings::file_operations,
-    ) -> bool {
+    pub(super) unsafe fn serves<T: 'static>(operations: *const bindings::file_operations) -> bool {
         // SAFETY: A file has a valid `f_op` from before anybody can see it.
         if unsafe { (*operations).owner } != module::this() {
             return false;
@@ -117,19 +124,16 @@ impl FileTable {
 struct Callbacks<T>(PhantomData<T>);
 
 impl<T: FileOperations> Callbacks<T> {
-    const TABLE: FileTable = FileTable {
-        operations: bindings::file_operations {
-            owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
-            open: Some(Self::open),
-            unlocked_ioctl: Some(Self::ioctl),
-            compat_ioctl: Some(Self::compat_ioctl),
-            mmap: Some(Self::mmap),
-            flush: Some(Self::flush),
-            release: Some(Self::release),
-            ..pin_init::zeroed()
-        },
-        implementor: TypeId::of::<T>,
-    };
+    const TABLE: FileTable = FileTable::new::<T>(bindings::file_operations {
+        owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
+        open: Some(Self::open),
+        unlocked_ioctl: Some(Self::ioctl),
+        compat_ioctl: Some(Self::compat_ioctl),
+        mmap: Some(Self::mmap),
+        flush: Some(Self::flush),
+        release: Some(Self::release),
+        ..pin_init::zeroed()
+    });
 
     /// # Safety
     ///
@@ -228,7 +232,7 @@ impl<T: FileOperations> Callbacks<T> {
     }
 }
 
-fn result_to_errno(result: Result) -> c_int {
+pub(super) fn result_to_errno(result: Result) -> c_int {
     match result {
         Ok(()) => 0,
         Err(error) => error.to_errno(),

@@ -126,6 +126,13 @@ pub(crate) fn is_killed() -> bool {
     unsafe { shim::mach_shim_fatal_signal_pending() }
 }
 
+/// Lets other threads run if it is their turn. False if the current thread has been killed.
+pub(crate) fn yields() -> bool {
+    // SAFETY: Called where one may sleep, which debug kernels check.
+    unsafe { shim::mach_shim_cond_resched() };
+    !is_killed()
+}
+
 /// Whether the current thread is a kernel thread.
 #[inline]
 pub(crate) fn is_kernel_thread() -> bool {

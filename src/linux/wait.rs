@@ -133,23 +133,35 @@ impl WaitQueue {
 
     /// Sleeps until `ready` holds, or the thread has been killed: false then. Other signals do not
     /// end the wait. `ready` as in [`wait`](Self::wait).
-    pub(crate) fn wait_killable(&self, mut ready: impl FnMut() -> bool) -> bool {
+    pub(crate) fn wait_killable(&self, ready: impl FnMut() -> bool) -> bool {
+        self.wait_in_state(bindings::TASK_KILLABLE, ready, current::is_killed)
+    }
+
+    /// Sleeps until `ready` holds, whatever signals come. `ready` as in [`wait`](Self::wait).
+    pub(crate) fn wait_uninterruptible(&self, ready: impl FnMut() -> bool) {
+        self.wait_in_state(bindings::TASK_UNINTERRUPTIBLE, ready, || false);
+    }
+
+    /// Sleeps until `ready` holds, or `gives_up`: false then.
+    fn wait_in_state(
+        &self,
+        state: u32,
+        mut ready: impl FnMut() -> bool,
+        gives_up: impl Fn() -> bool,
+    ) -> bool {
         let entry = Opaque::<bindings::wait_queue_entry>::uninit();
         // SAFETY: `entry` is valid for writing and stays in place until `finish_wait`.
         unsafe { bindings::init_wait(entry.get()) };
         let is_ready = loop {
             // SAFETY: Both are valid; `finish_wait` below takes the entry off again.
+            // CAST: States are small bit masks.
             unsafe {
-                bindings::prepare_to_wait(
-                    self.head.get(),
-                    entry.get(),
-                    bindings::TASK_KILLABLE as c_int,
-                )
-            };
+                bindings::prepare_to_wait(self.head.get(), entry.get(), state as c_int);
+            }
             if ready() {
                 break true;
             }
-            if current::is_killed() {
+            if gives_up() {
                 break false;
             }
             schedule_until(None);
@@ -157,6 +169,22 @@ impl WaitQueue {
         // SAFETY: The entry was queued on this head by `prepare_to_wait`.
         unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
         is_ready
+    }
+
+    /// Tells those who poll that there is something to be read; see [`super::pollable`] for where
+    /// that may be done.
+    pub(crate) fn wake_pollers(&self) {
+        let ready = bindings::POLLIN | bindings::POLLRDNORM;
+        // SAFETY: `head` is an initialised wait queue head. The key is a mask of events.
+        unsafe {
+            bindings::__wake_up(
+                self.head.get(),
+                bindings::TASK_NORMAL,
+                1,
+                // CAST: `u32` to `usize` loses nothing.
+                core::ptr::without_provenance_mut(ready as usize),
+            )
+        };
     }
 
     /// Wakes all waiting threads. Does not sleep.

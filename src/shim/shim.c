@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/dcache.h>
 #include <linux/elf.h>
+#include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/kernel_stat.h>
@@ -116,6 +117,16 @@ unsigned long mach_shim_file_inode(struct file *file)
 bool mach_shim_file_is_mapped(struct file *file)
 {
 	return mapping_mapped(file->f_mapping);
+}
+
+bool mach_shim_fd_is(unsigned int fd, const struct file *file)
+{
+	bool is;
+
+	rcu_read_lock();
+	is = files_lookup_fd_raw(current->files, fd) == file;
+	rcu_read_unlock();
+	return is;
 }
 
 void mach_shim_current_dir(struct path *path)

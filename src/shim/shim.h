@@ -37,6 +37,9 @@ dev_t mach_shim_file_device(struct file *file);
 unsigned long mach_shim_file_inode(struct file *file);
 bool mach_shim_file_is_mapped(struct file *file);
 
+/* linux/fdtable.h: of the current process */
+bool mach_shim_fd_is(unsigned int fd, const struct file *file);
+
 /* linux/fs_struct.h */
 struct path;
 void mach_shim_current_dir(struct path *path);

@@ -1,31 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! kqueue (ABI traps §10). Of it, so far, the hint that a descriptor is about to be closed.
+//! kqueue: one place to wait for events of many kinds (ABI traps §10; XNU bsd/kern/kern_event.c).
+//!
+//! | file | what |
+//! |---|---|
+//! | `traps`, `call` | the traps; what a call asks for, in its dialect |
+//! | `change` | changes: knotes are added, changed, dropped |
+//! | `collect` | events are fetched |
+//! | `object`, `table`, `waiter` | the kqueue: which knotes it has, which are active, who waits |
+//! | `knote` | the knote, and the hook by which it becomes active |
+//! | `file`, `nested`, `task` | the kqueue as a file, in another kqueue, and of its task |
+//! | `filter` | what a filter is |
+//! | `user` | the filters |
+//! | `errno` | the errnos of XNU |
+//!
+//! # Locks
+//!
+//! From the outside in:
+//!
+//! 1. A knote's turn, which is no lock: a thread that has it may sleep and takes no other turn.
+//! 2. `Siblings::nesting` (mutex): a kqueue gets into another.
+//! 3. `Kqueue::table` (mutex): one kqueue at a time.
+//! 4. The locks of what events are about, under which knotes become active.
+//! 5. `Kqueue::ready` (spinlock, interrupts off): one kqueue at a time. What wakes a thread under
+//!    it takes the locks of the scheduler.
+//!
+//! `Siblings::kqueues` (mutex) is a leaf. Under none of them is user memory touched, or a knote, a
+//! file or a kqueue dropped for the last time.
 
-use crate::{
-    abi::{
-        args::ClosingDescriptorArgs,
-        nr, //
-    },
-    core::{
-        Context,
-        Subsystem,
-        TrapDescriptor, //
-    },
+// The filters that need all of it come next.
+#![allow(dead_code)]
+
+mod call;
+mod change;
+mod collect;
+mod errno;
+mod file;
+mod filter;
+mod knote;
+mod nested;
+mod object;
+mod table;
+mod task;
+mod traps;
+mod user;
+mod waiter;
+
+use self::task::{
+    TaskKqueues,
+    ThreadKqueues, //
 };
-use kernel::prelude::*;
-use mach_macros::{
-    trap,
-    traps, //
+use crate::core::{
+    Birth,
+    ObjectCounter,
+    StateKey,
+    Subsystem,
+    Task,
+    TaskState,
+    ThreadState,
+    TrapDescriptor, //
 };
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The kqueues of a task.
+static TASK: StateKey<TaskKqueues> = StateKey::new();
+
+/// What a thread waits by.
+static THREAD: StateKey<ThreadKqueues> = StateKey::new();
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![closing_descriptor]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
 
 /// The subsystem.
-pub(crate) struct Kqueue;
+pub(crate) struct Kqueues;
 
-impl Subsystem for Kqueue {
+impl Subsystem for Kqueues {
     fn name(&self) -> &'static str {
         "kqueue"
     }
@@ -33,11 +85,30 @@ impl Subsystem for Kqueue {
     fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
         &TRAPS
     }
-}
 
-/// The caller is about to close or overwrite a descriptor: events on it are to end. There can be
-/// none, as no task can have a kqueue; a descriptor that is not open is fine too.
-#[trap(nr::CLOSING_DESCRIPTOR)]
-fn closing_descriptor(_context: &Context<'_>, _args: ClosingDescriptorArgs) -> Result {
-    Ok(())
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        static OBJECTS: [&ObjectCounter; 2] = [&object::KQUEUES, &knote::KNOTES];
+        &OBJECTS
+    }
+
+    fn bind(&self, position: usize) {
+        TASK.bind(position);
+        THREAD.bind(position);
+    }
+
+    fn makes_states_late(&self) -> bool {
+        true
+    }
+
+    fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
+        Ok(Some(TaskKqueues::new()?))
+    }
+
+    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+        Ok(Some(ThreadKqueues::new()?))
+    }
+
+    fn inherited_from(&self, parent: &Task) {
+        file::close_inherited(parent);
+    }
 }

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changes: knotes are added, changed and dropped as a client asks.
+//!
+//! Source of the behaviour: XNU bsd/kern/kern_event.c, `kevent_register`; ABI traps §10.3.
+//!
+//! Locks: those of [`super`], none of them for the length of a change: it has the knote's turn.
+
+use super::{
+    call::Call,
+    errno::Errno,
+    file,
+    filter::{
+        self,
+        Activity,
+        Adding,
+        Source, //
+    },
+    knote::{
+        status,
+        Hook,
+        Key,
+        Knote,
+        KnoteRef,
+        KnoteTurn,
+        State,
+        Subject, //
+    },
+    object::{
+        KqueueRef,
+        NoTurn,
+        Outcome, //
+    },
+    table::{
+        self,
+        Refused, //
+    },
+};
+use crate::{
+    abi::kevent::{
+        ev,
+        Kevent, //
+    },
+    linux::{
+        files,
+        pollable, //
+    },
+};
+use kernel::{
+    fs::File,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// Makes one change. The flags of `change` become what a report of it shows.
+#[inline]
+pub(super) fn apply(kqueue: &KqueueRef, call: &Call<'_>, change: &mut Kevent) -> Result<(), Errno> {
+    const VANISHING: u16 = ev::ADD | ev::DISPATCH2;
+
+    change.flags &= !ev::SYSFLAGS;
+    if !filter::exists(change.filter) {
+        return Err(Errno::EINVAL);
+    }
+    if change.flags & ev::VANISHED != 0 && change.flags & VANISHING != VANISHING {
+        return Err(Errno::EINVAL);
+    }
+    // To delete and to disable overrule.
+    if change.flags & ev::DELETE != 0 {
+        change.flags &= !ev::ADD;
+    }
+    if change.flags & ev::DISABLE != 0 {
+        change.flags &= !ev::ENABLE;
+    }
+    let key = Key {
+        ident: change.ident,
+        filter: change.filter,
+        udata: (change.flags & ev::UDATA_SPECIFIC != 0).then_some(change.udata),
+    };
+    loop {
+        let found = kqueue.table.lock().find(&key);
+        let Some(knote) = found else {
+            if change.flags & ev::ADD == 0 {
+                return Err(Errno::ENOENT);
+            }
+            match add(kqueue, call, change, key) {
+                // Another thread was faster.
+                Err(None) => continue,
+                Err(Some(error)) => return Err(error),
+                Ok(()) => return Ok(()),
+            }
+        };
+        let turn = match kqueue.take_turn(knote) {
+            Ok(turn) => turn,
+            Err(NoTurn::Dropped) => continue,
+            Err(NoTurn::Killed) => return Err(Errno::EINTR),
+        };
+        if is_stale(turn.owner()) {
+            kqueue.drop_knote(turn);
+            continue;
+        }
+        return match change.flags & ev::DELETE {
+            0 => touch(kqueue, call, change, turn),
+            _ => delete(kqueue, change, turn),
+        };
+    }
+}
+
+/// Whether the knote is on a descriptor that refers to another file now, or to none: it was closed,
+/// which would have dropped the knote on macOS.
+#[inline]
+pub(super) fn is_stale(knote: &Knote) -> bool {
+    knote.file != 0
+        && knote.status() & status::VANISHED == 0
+        // CAST: It was the number of a descriptor.
+        && !pollable::fd_is(knote.key.ident as u32, knote.file)
+}
+
+/// The file of a descriptor that is to be watched. `EBADF`.
+fn file_of(ident: u64) -> Result<ARef<File>, Errno> {
+    let fd = u32::try_from(ident).map_err(|_| Errno::EBADF)?;
+    Ok(files::file_of_fd(fd)?)
+}
+
+/// Adds a knote. The error is `None` if there is one by now.
+fn add(
+    kqueue: &KqueueRef,
+    call: &Call<'_>,
+    change: &mut Kevent,
+    key: Key,
+) -> Result<(), Option<Errno>> {
+    let watched = match filter::takes_descriptor(key.filter) {
+        true => Some(file_of(key.ident)?),
+        false => None,
+    };
+    let nested = match &watched {
+        Some(watched) => file::nested(call.context(), kqueue, watched, key.filter)?,
+        None => None,
+    };
+    let reports_vanishing = change.flags & ev::VANISHED != 0;
+    change.flags &= !ev::VANISHED;
+    let state = State {
+        flags: change.flags,
+        fflags: change.fflags,
+        data: change.data,
+        udata: change.udata,
+        qos: change.qos,
+        ext: change.ext,
+    };
+    let subject = Subject {
+        file: watched.as_ref().map_or(0, |file| file.as_ptr().addr()),
+        kqueue: nested.as_ref().map(|nested| nested.child.clone()),
+        reports_vanishing,
+    };
+    let knote = Knote::new(kqueue, key, subject, state).map_err(Errno::from)?;
+    // It is new, so nobody has the turn.
+    let mut turn = Knote::try_take(knote).map_err(|_| None)?;
+    if let Err(error) = insert(kqueue, turn.owner()) {
+        if error.is_none() && reports_vanishing {
+            change.flags |= ev::VANISHED;
+        }
+        return Err(error);
+    }
+    drop(nested);
+
+    let adding = Adding {
+        context: call.context(),
+        change,
+        hook: Hook::new(turn.owner()),
+        file: watched,
+    };
+    match Source::attach(adding, &mut turn.state) {
+        Ok((source, activity)) => {
+            turn.source = Some(source);
+            drop(kqueue.give_back(turn, outcome(activity, 0)));
+            Ok(())
+        }
+        Err(error) => {
+            kqueue.drop_knote(turn);
+            Err(Some(error))
+        }
+    }
+}
+
+/// Puts a knote in the table. The error is `None` if there is one like it.
+fn insert(kqueue: &KqueueRef, knote: &KnoteRef) -> Result<(), Option<Errno>> {
+    loop {
+        let refused = kqueue.table.lock().insert(knote);
+        match refused {
+            Ok(()) => return Ok(()),
+            Err(Refused::Exists) => return Err(None),
+            Err(Refused::Full) => return Err(Some(Errno::ENOMEM)),
+            Err(Refused::Closed) => return Err(Some(Errno::EBADF)),
+            Err(Refused::NoRoom(capacity)) => {
+                let larger = table::slots(capacity).map_err(Errno::from)?;
+                let old = kqueue.table.lock().grow(larger);
+                drop(old);
+            }
+        }
+    }
+}
+
+/// What is to be done with a knote that has been added or changed.
+#[inline]
+fn outcome(activity: Activity, flags: u16) -> Outcome {
+    Outcome {
+        set: match activity {
+            Activity::Active => status::ACTIVE,
+            Activity::Quiet => 0,
+        } | match flags & ev::DISABLE {
+            0 => 0,
+            _ => status::DISABLED,
+        },
+        clear: match flags & ev::ENABLE {
+            0 => 0,
+            _ => status::DISABLED,
+        },
+        ..Outcome::NOTHING
+    }
+}
+
+/// Changes a knote.
+#[inline]
+fn touch(
+    kqueue: &KqueueRef,
+    call: &Call<'_>,
+    change: &Kevent,
+    mut turn: KnoteTurn,
+) -> Result<(), Errno> {
+    let is_over = turn.owner().status() & (status::VANISHED | status::DELETION_DUE) != 0;
+    let contents = &mut *turn;
+    let touched = match &mut contents.source {
+        // It has its last event still to report.
+        _ if is_over => Ok(Activity::of(change.flags & ev::ENABLE != 0)),
+        Some(source) => source.touch(&mut contents.state, change, call),
+        None => Ok(Activity::Quiet),
+    };
+    let touched = touched.map(|activity| {
+        if contents.state.flags & ev::UDATA_SPECIFIC == 0 {
+            contents.state.udata = change.udata;
+        }
+        outcome(activity, change.flags)
+    });
+    let done = touched.unwrap_or(Outcome::NOTHING);
+    drop(kqueue.give_back(turn, done));
+    touched.map(|_| ())
+}
+
+/// Drops a knote; one that is disabled until it is acknowledged only after that.
+fn delete(kqueue: &KqueueRef, change: &Kevent, turn: KnoteTurn) -> Result<(), Errno> {
+    let is_disabled = turn.owner().status() & status::DISABLED != 0;
+    let can_wait = turn.state.flags & ev::DISPATCH2 == ev::DISPATCH2;
+    if change.flags & ev::ENABLE == 0 && can_wait && is_disabled {
+        let put_off = Outcome {
+            set: status::DELETION_DUE,
+            ..Outcome::NOTHING
+        };
+        drop(kqueue.give_back(turn, put_off));
+        return Err(Errno::EINPROGRESS);
+    }
+    kqueue.drop_knote(turn);
+    Ok(())
+}
+
+/// Drops all knotes on a descriptor, which is about to be closed; those that are to tell of that do.
+pub(super) fn descriptor_closing(kqueue: &KqueueRef, fd: u32) {
+    for filter in filter::OF_DESCRIPTORS {
+        loop {
+            let found = kqueue.table.lock().find_watching(fd.into(), filter);
+            let Some(knote) = found else {
+                break;
+            };
+            match kqueue.take_turn(knote) {
+                Ok(turn) => end_watching(kqueue, turn),
+                Err(NoTurn::Dropped) => (),
+                // It was a hint, and the process is going.
+                Err(NoTurn::Killed) => return,
+            }
+        }
+    }
+}
+
+/// What the knote is about is gone.
+fn end_watching(kqueue: &KqueueRef, mut turn: KnoteTurn) {
+    if !turn.owner().reports_vanishing {
+        kqueue.drop_knote(turn);
+        return;
+    }
+    turn.source = None;
+    let vanished = Outcome {
+        set: status::VANISHED | status::ACTIVE,
+        ..Outcome::NOTHING
+    };
+    drop(kqueue.give_back(turn, vanished));
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events are fetched: active knotes are processed, one after the other, until there is no room or
+//! nothing left; if there was nothing, the thread waits.
+//!
+//! Source of the behaviour: XNU bsd/kern/kern_event.c, `kqueue_scan` and `knote_process`; ABI traps
+//! §10.3. An event that cannot be written is lost, as there; those before it as well.
+//!
+//! Locks: those of [`super`]; none while a filter or user memory is asked.
+
+use super::{
+    call::{
+        Call,
+        Dialect,
+        Patience, //
+    },
+    change::is_stale,
+    errno::Errno,
+    filter::Activity,
+    knote::{
+        status,
+        KnoteTurn, //
+    },
+    object::{
+        KqueueRef,
+        Next,
+        Outcome,
+        Scan, //
+    },
+    task::ThreadKqueues,
+    waiter::{
+        Told,
+        WaiterRef, //
+    },
+};
+use crate::{
+    abi::{
+        kevent::{
+            ev,
+            Kevent, //
+        },
+        UserAddr, //
+    },
+    linux::{
+        pollable,
+        wait::{
+            Deadline,
+            Woken, //
+        },
+    },
+};
+use kernel::{
+    fs::File,
+    prelude::*, //
+};
+
+/// By which descriptor a kqueue is used.
+pub(super) struct Handle<'a> {
+    pub(super) kqueue: &'a KqueueRef,
+    pub(super) fd: u32,
+    pub(super) file: &'a File,
+}
+
+/// Writes up to `room` events to `list`, and tells how many. 0 if none came in time; `EINTR` if a
+/// signal came first, `EBADF` if the kqueue, or its descriptor, was closed.
+#[inline]
+pub(super) fn collect(
+    handle: &Handle<'_>,
+    call: &mut Call<'_>,
+    dialect: Dialect,
+    mut list: UserAddr,
+    room: u32,
+    patience: Patience,
+) -> Result<u32, Errno> {
+    let kqueue = handle.kqueue;
+    let mut scan = Scan::default();
+    let mut waiter = None;
+    while scan.found < room {
+        match kqueue.next(&mut scan, waiter) {
+            Next::Knote(turn, status) => {
+                let is_last = scan.found.wrapping_add(1) == room;
+                if let Some(event) = report(kqueue, call, turn, status, scan.round(), is_last) {
+                    dialect.write(&mut list, &event)?;
+                    scan.found = scan.found.wrapping_add(1);
+                    waiter = None;
+                }
+            }
+            Next::Nothing => match (patience, waiter) {
+                _ if scan.found != 0 => break,
+                (Patience::Poll, _) => break,
+                (Patience::Until(_), None) => {
+                    let own = ThreadKqueues::waiter(call.context())?;
+                    own.begin();
+                    waiter = Some(own);
+                }
+                (Patience::Until(deadline), Some(queued)) => {
+                    if !wait(handle, queued, deadline)? {
+                        break;
+                    }
+                    waiter = None;
+                }
+            },
+            Next::Closed => return Err(Errno::EBADF),
+        }
+    }
+    Ok(scan.found)
+}
+
+/// Waits until the thread is told of an event; false if the deadline passes first. `waiter` is in
+/// the queue of the kqueue.
+#[inline]
+fn wait(
+    handle: &Handle<'_>,
+    waiter: &WaiterRef,
+    deadline: Option<Deadline>,
+) -> Result<bool, Errno> {
+    // Whoever closes the descriptor after this look finds the waiter.
+    if !pollable::fd_is(handle.fd, handle.file.as_ptr().addr())
+        && handle.kqueue.stop_waiting(waiter)
+    {
+        return Err(Errno::EBADF);
+    }
+    let woken = waiter.sleep(deadline);
+    if woken != Woken::Ready && handle.kqueue.stop_waiting(waiter) {
+        return match woken {
+            Woken::Interrupted => Err(Errno::EINTR),
+            _ => Ok(false),
+        };
+    }
+    match waiter.told() {
+        // If it was another descriptor, the thread waits again.
+        Told::Event | Told::DescriptorClosed => Ok(true),
+        Told::Closed => Err(Errno::EBADF),
+    }
+}
+
+/// Has the filter of a knote, whose status was `status`, say what there is to report, and gives the
+/// turn back.
+#[inline]
+fn report(
+    kqueue: &KqueueRef,
+    call: &mut Call<'_>,
+    mut turn: KnoteTurn,
+    status: u32,
+    round: u64,
+    is_last: bool,
+) -> Option<Kevent> {
+    if is_stale(turn.owner()) {
+        kqueue.drop_knote(turn);
+        return None;
+    }
+    let (knote, contents) = turn.parts();
+    let state = &mut contents.state;
+    let mut event = Kevent {
+        ident: knote.key.ident,
+        filter: knote.key.filter,
+        flags: state.flags,
+        qos: state.qos,
+        udata: state.udata,
+        ext: state.ext,
+        ..Kevent::default()
+    };
+    let is_over = status & (status::VANISHED | status::ENDED | status::DELETION_DUE) != 0;
+    if is_over {
+        event.flags = match status {
+            _ if status & status::DELETION_DUE != 0 => ev::DISPATCH2 | ev::ONESHOT | ev::DELETE,
+            _ if status & status::VANISHED != 0 => ev::DISPATCH2 | ev::ONESHOT | ev::VANISHED,
+            _ => event.flags | ev::EOF | ev::ONESHOT,
+        };
+        if status & status::ENDED == 0 {
+            event.ext = [0; 4];
+        }
+    } else {
+        let activity = match &mut contents.source {
+            Some(source) => source.process(state, &mut event, call),
+            None => Activity::Quiet,
+        };
+        if activity == Activity::Quiet {
+            drop(kqueue.give_back(turn, Outcome::NOTHING));
+            return None;
+        }
+    }
+
+    let flags = state.flags;
+    let is_dispatch2 = flags & ev::DISPATCH2 == ev::DISPATCH2;
+    let set = if event.flags & ev::ONESHOT != 0 {
+        if !is_dispatch2 || status & status::DELETION_DUE != 0 {
+            kqueue.drop_knote(turn);
+            return Some(event);
+        }
+        // It is dropped when the client has acknowledged the event.
+        status::DELETION_DUE | status::DISABLED
+    } else if flags & ev::DISPATCH != 0 {
+        status::DISABLED
+    } else if flags & ev::CLEAR == 0 {
+        // There may be more.
+        status::ACTIVE
+    } else {
+        0
+    };
+    let outcome = Outcome {
+        set,
+        clear: 0,
+        reported: Some(round),
+        is_last,
+    };
+    drop(kqueue.give_back(turn, outcome));
+    Some(event)
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a filter is, and which there are.
+//!
+//! A filter has a file of its own, with a type that stands for a knote's registration with what the
+//! event is about, and a variant of [`Source`]. Dropping the registration ends it.
+//!
+//! Locks: the functions of a filter run in the knote's turn and under no lock: they may sleep and
+//! touch user memory, and no two of them run at the same time for one knote. Whoever tells of the
+//! event does so by a [`Hook`], which takes `Kqueue::ready`: so the locks of what the event is about
+//! come before that one.
+
+use super::{
+    call::Call,
+    errno::Errno,
+    knote::{
+        Hook,
+        State, //
+    },
+    user::User,
+};
+use crate::{
+    abi::kevent::{
+        filter,
+        Kevent, //
+    },
+    core::Context,
+};
+use kernel::{
+    fs::File,
+    sync::aref::ARef, //
+};
+
+/// Whether there is something to report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    Quiet,
+    Active,
+}
+
+impl Activity {
+    /// `Active` if so.
+    pub(super) fn of(is_active: bool) -> Self {
+        match is_active {
+            true => Self::Active,
+            false => Self::Quiet,
+        }
+    }
+}
+
+/// A knote that is being added.
+pub(super) struct Adding<'a> {
+    pub(super) context: &'a Context<'a>,
+    /// What the client asks for.
+    pub(super) change: &'a Kevent,
+    /// To be kept by whoever watches for the event.
+    pub(super) hook: Hook,
+    /// Of filters for descriptors: the file of the identity.
+    pub(super) file: Option<ARef<File>>,
+}
+
+/// A filter: a knote's registration with what the event is about. Dropping it ends it, and no hook
+/// of it is used any more afterwards.
+pub(super) trait Filter: Sized + Send {
+    /// Registers a knote, whose state is what the client asks for. Tells whether the event has come
+    /// already. On failure nothing is left.
+    fn attach(adding: Adding<'_>, state: &mut State) -> Result<(Self, Activity), Errno>;
+
+    /// Takes over what the client asks for now. On failure nothing is changed.
+    fn touch(
+        &mut self,
+        state: &mut State,
+        change: &Kevent,
+        _call: &Call<'_>,
+    ) -> Result<Activity, Errno> {
+        state.fflags = change.fflags;
+        state.data = change.data;
+        Ok(Activity::Quiet)
+    }
+
+    /// The event may be reported now: tells whether there still is one, and completes `event`,
+    /// which has the knote's identity, flags, `udata` and more data already. With `EV_ONESHOT` in
+    /// its flags it is the knote's last.
+    fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity;
+}
+
+/// A registration of any filter.
+pub(super) enum Source {
+    User(User),
+}
+
+impl Source {
+    /// As [`Filter::attach`]. `ENOTSUP` for filters that are not built, or that nobody has.
+    pub(super) fn attach(adding: Adding<'_>, state: &mut State) -> Result<(Self, Activity), Errno> {
+        fn of<F: Filter>(
+            adding: Adding<'_>,
+            state: &mut State,
+            variant: fn(F) -> Source,
+        ) -> Result<(Source, Activity), Errno> {
+            F::attach(adding, state).map(|(source, activity)| (variant(source), activity))
+        }
+        match adding.change.filter {
+            filter::USER => of(adding, state, Self::User),
+            _ => Err(Errno::ENOTSUP),
+        }
+    }
+
+    /// As [`Filter::touch`].
+    #[inline]
+    pub(super) fn touch(
+        &mut self,
+        state: &mut State,
+        change: &Kevent,
+        call: &Call<'_>,
+    ) -> Result<Activity, Errno> {
+        match self {
+            Self::User(source) => source.touch(state, change, call),
+        }
+    }
+
+    /// As [`Filter::process`].
+    #[inline]
+    pub(super) fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        call: &mut Call<'_>,
+    ) -> Activity {
+        match self {
+            Self::User(source) => source.process(state, event, call),
+        }
+    }
+}
+
+/// The filters whose identity is a descriptor.
+pub(super) const OF_DESCRIPTORS: [i16; 4] =
+    [filter::READ, filter::WRITE, filter::EXCEPT, filter::VNODE];
+
+/// Whether the identity of a filter's events is a descriptor.
+#[inline]
+pub(super) fn takes_descriptor(filter: i16) -> bool {
+    OF_DESCRIPTORS.contains(&filter)
+}
+
+/// Whether there is such a filter.
+#[inline]
+pub(super) fn exists(filter: i16) -> bool {
+    (filter::LAST..0).contains(&filter)
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The knote: that a kqueue is to report an event.
+//!
+//! What its filter works on is used in turns (`crate::linux::turn`): while a thread adds, changes,
+//! processes or drops a knote no other one does, and no lock is held. Whoever gives a turn back
+//! does so by way of the kqueue, which then looks whether the knote has become active meanwhile.
+//!
+//! Locks: the status is changed with `Kqueue::ready` held, and may be looked at without.
+
+use super::{
+    filter::Source,
+    object::{
+        Kqueue,
+        KqueueRef, //
+    },
+};
+use crate::{
+    abi::kevent::ev,
+    core::{
+        Live,
+        ObjectCounter, //
+    },
+    linux::{
+        peek::Peek,
+        queue::Linked,
+        turn::{
+            Turn,
+            Turns, //
+        },
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc, //
+    },
+};
+
+pub(super) static KNOTES: ObjectCounter = ObjectCounter::new("knotes");
+
+/// A reference to a knote.
+pub(super) type KnoteRef = Arc<Linked<Knote>>;
+
+/// The right to work on a knote.
+pub(super) type KnoteTurn = Turn<Linked<Knote>, Contents>;
+
+/// Bits of a knote's status.
+pub(super) mod status {
+    /// Something has happened that was not reported yet.
+    pub(crate) const ACTIVE: u32 = 0x1;
+    /// It is not to be reported for now.
+    pub(crate) const DISABLED: u32 = 0x2;
+    /// The knote is on its way out.
+    pub(crate) const DROPPED: u32 = 0x4;
+    /// What it is about is gone, which is to be told with `EV_VANISHED`.
+    pub(crate) const VANISHED: u32 = 0x8;
+    /// What it is about is gone, which is to be told with `EV_EOF`.
+    pub(crate) const ENDED: u32 = 0x10;
+    /// It is to be dropped once that has been reported.
+    pub(crate) const DELETION_DUE: u32 = 0x20;
+    /// Somebody waits for the turn.
+    pub(crate) const AWAITED: u32 = 0x40;
+}
+
+/// What tells one knote of a kqueue from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) ident: u64,
+    pub(super) filter: i16,
+    /// With `EV_UDATA_SPECIFIC`.
+    pub(super) udata: Option<u64>,
+}
+
+/// What a client has asked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct State {
+    /// `EV_*` bits, as events are to show them.
+    pub(super) flags: u16,
+    pub(super) fflags: u32,
+    pub(super) data: i64,
+    pub(super) udata: u64,
+    pub(super) qos: i32,
+    pub(super) ext: [u64; 4],
+}
+
+/// What only the one whose turn it is looks at.
+pub(super) struct Contents {
+    pub(super) state: State,
+    /// The registration with what the event is about; none yet, or none any more.
+    pub(super) source: Option<Source>,
+    /// Whether the knote has left its kqueue.
+    pub(super) dropped: bool,
+}
+
+/// What a new knote is about.
+#[derive(Default)]
+pub(super) struct Subject {
+    /// As [`Knote::file`].
+    pub(super) file: usize,
+    /// As [`Knote::nested`].
+    pub(super) kqueue: Option<KqueueRef>,
+    /// As [`Knote::reports_vanishing`].
+    pub(super) reports_vanishing: bool,
+}
+
+/// A knote.
+pub(super) struct Knote {
+    pub(super) kqueue: KqueueRef,
+    pub(super) key: Key,
+    /// The address of the file that the identity's descriptor referred to; 0 for other filters. It
+    /// is the file's as long as `Contents::source` is there.
+    pub(super) file: usize,
+    /// The kqueue that it is about, if it is about one.
+    pub(super) nested: Option<KqueueRef>,
+    /// Whether the end of what it is about is to be told with `EV_VANISHED`.
+    pub(super) reports_vanishing: bool,
+    status: Atomic<u32>,
+    /// In which round of its kqueue it was last reported. Protected by `Kqueue::ready`.
+    pub(super) reported: Atomic<u64>,
+    turns: Turns<Contents>,
+    _live: Live,
+}
+
+impl Knote {
+    /// Makes a knote that is about `subject`, and whose turn nobody has. Fails with `ENOMEM`.
+    pub(super) fn new(
+        kqueue: &KqueueRef,
+        key: Key,
+        subject: Subject,
+        state: State,
+    ) -> Result<KnoteRef> {
+        let status = match state.flags & ev::DISABLE {
+            0 => 0,
+            _ => status::DISABLED,
+        };
+        if subject.kqueue.is_some() {
+            kqueue.children.add(1, Relaxed);
+        }
+        Arc::pin_init(
+            Linked::new(Self {
+                kqueue: kqueue.clone(),
+                key,
+                file: subject.file,
+                nested: subject.kqueue,
+                reports_vanishing: subject.reports_vanishing,
+                status: Atomic::new(status),
+                reported: Atomic::new(0),
+                turns: Turns::new(Contents {
+                    state,
+                    source: None,
+                    dropped: false,
+                }),
+                _live: Live::new(&KNOTES),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Takes the knote's turn, or gives the reference back if somebody has it.
+    #[inline]
+    pub(super) fn try_take(knote: KnoteRef) -> Result<KnoteTurn, KnoteRef> {
+        Turn::try_take(knote, |knote| &knote.turns)
+    }
+
+    #[inline]
+    pub(super) fn turn_is_taken(&self) -> bool {
+        self.turns.is_taken()
+    }
+
+    #[inline]
+    pub(super) fn status(&self) -> u32 {
+        self.status.peek()
+    }
+
+    /// Changes the status. `Kqueue::ready` is held.
+    #[inline]
+    pub(super) fn set_status(&self, status: u32) {
+        self.status.store(status, Relaxed);
+    }
+
+    /// Whether it is to stand in the queue of its kqueue.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.status() & (status::ACTIVE | status::DISABLED | status::DROPPED) == status::ACTIVE
+    }
+}
+
+impl Drop for Knote {
+    fn drop(&mut self) {
+        if self.nested.is_some() {
+            self.kqueue.children.add(u32::MAX, Relaxed);
+        }
+    }
+}
+
+/// What whoever watches for the event keeps, to say that it has come.
+///
+/// May be used in any context, with any lock held that comes before `Kqueue::ready`. To be dropped
+/// where one may sleep.
+#[derive(Clone)]
+pub(super) struct Hook(KnoteRef);
+
+impl Hook {
+    pub(super) fn new(knote: &KnoteRef) -> Self {
+        Self(knote.clone())
+    }
+
+    /// The event has come, or may have.
+    #[inline]
+    pub(super) fn activate(&self) {
+        Kqueue::activate(&self.0, 0);
+    }
+
+    /// What the event is about is gone: that is the last event.
+    pub(super) fn vanish(&self) {
+        Kqueue::activate(
+            &self.0,
+            match self.0.reports_vanishing {
+                true => status::VANISHED,
+                false => status::ENDED,
+            },
+        );
+    }
+}

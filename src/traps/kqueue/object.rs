@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kqueue: its knotes, which of them are active, and who waits for one.
+//!
+//! Active knotes stand in a queue. A thread takes the first one and its turn, asks the filter what
+//! there is to report, and gives the turn back, by which a knote that stays active gets to the end
+//! of the queue: so each gets its chance, however many are active. A knote that becomes active
+//! while somebody has its turn is queued when that is given back. Nobody sleeps while there is a
+//! knote in the queue, and for each that gets there one thread is woken.
+//!
+//! Source of the behaviour: XNU bsd/kern/kern_event.c; ABI traps §10.
+//!
+//! Locks: `Kqueue::table` (mutex), then `Kqueue::ready`, see [`super`].
+
+use super::{
+    knote::{
+        status,
+        Knote,
+        KnoteRef,
+        KnoteTurn, //
+    },
+    table::Table,
+    task::Siblings,
+    waiter::{
+        Told,
+        Waiter,
+        WaiterRef, //
+    },
+};
+use crate::{
+    core::{
+        Live,
+        ObjectCounter, //
+    },
+    linux::{
+        deferred::{
+            Deferred,
+            Job, //
+        },
+        peek::Peek,
+        queue::{
+            Linked,
+            Queue, //
+        },
+        wait::{
+            new_wait_queue,
+            WaitQueue, //
+        },
+    },
+};
+use kernel::{
+    new_mutex, new_spinlock_irq,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc,
+        Mutex,
+        SpinLockIrq, //
+    },
+};
+
+pub(super) static KQUEUES: ObjectCounter = ObjectCounter::new("kqueues");
+
+/// A reference to a kqueue, which can leave waking its pollers to another thread.
+pub(super) type KqueueRef = Arc<Deferred<Kqueue>>;
+
+/// What is to be reported, and to whom.
+struct Ready {
+    /// The active knotes.
+    queue: Queue<Knote>,
+    /// How many these are.
+    queued: usize,
+    waiters: Queue<Waiter>,
+    /// Whether somebody has polled the kqueue since its pollers were woken last.
+    is_polled: bool,
+    /// The number of the last scan.
+    round: u64,
+    is_closed: bool,
+}
+
+/// A kqueue.
+#[pin_data]
+pub(super) struct Kqueue {
+    /// The kqueues of the task that it belongs to.
+    pub(super) siblings: Arc<Siblings>,
+    /// Its place among these. Protected by `Siblings::kqueues`.
+    pub(super) position: Atomic<usize>,
+    /// In what form events are given and taken; 0 until it is first used.
+    dialect: Atomic<u32>,
+    /// How many knotes are on other kqueues.
+    pub(super) children: Atomic<u32>,
+    /// The last look for circles that came by here. Protected by `Siblings::nesting`.
+    pub(super) mark: Atomic<u64>,
+    #[pin]
+    pub(super) table: Mutex<Table>,
+    #[pin]
+    ready: SpinLockIrq<Ready>,
+    /// Those who wait for the turn of a knote.
+    #[pin]
+    turns: WaitQueue,
+    #[pin]
+    pollers: WaitQueue,
+    _live: Live,
+}
+
+/// Whom to wake once `Kqueue::ready` is released.
+#[must_use]
+struct Wakes {
+    waiter: Option<WaiterRef>,
+    pollers: bool,
+}
+
+impl Wakes {
+    const NOBODY: Self = Self {
+        waiter: None,
+        pollers: false,
+    };
+
+    /// Wakes them. `kqueue` is the one whose they are. May be called in any context.
+    #[inline]
+    fn wake(self, kqueue: &KqueueRef) {
+        if let Some(waiter) = self.waiter {
+            waiter.wake();
+        }
+        if self.pollers {
+            // Not here: this may be running under the lock of a queue of what is polled, as a
+            // kqueue may itself be what another one, or an epoll, waits for.
+            kqueue.run_soon();
+        }
+    }
+}
+
+impl Ready {
+    fn next_waiter(&mut self, told: Told) -> Option<WaiterRef> {
+        let waiter = self.waiters.pop_front()?;
+        waiter.tell(told);
+        Some(waiter)
+    }
+
+    /// Puts a knote that is due into the queue.
+    #[inline]
+    fn enqueue(&mut self, knote: &KnoteRef) -> Wakes {
+        if self.queue.contains(knote) || self.queue.push_back(knote.clone()).is_err() {
+            return Wakes::NOBODY;
+        }
+        self.queued = self.queued.wrapping_add(1);
+        Wakes {
+            waiter: self.next_waiter(Told::Event),
+            pollers: core::mem::take(&mut self.is_polled),
+        }
+    }
+
+    /// Takes a knote out of the queue. The reference is not the last one: whoever calls this has
+    /// another.
+    #[inline]
+    fn dequeue(&mut self, knote: &KnoteRef) {
+        if self.queue.remove(knote).is_some() {
+            self.queued = self.queued.wrapping_sub(1);
+        }
+    }
+}
+
+/// A look through the active knotes, of which it reports each once.
+#[derive(Default)]
+pub(super) struct Scan {
+    round: u64,
+    /// How many have been reported.
+    pub(super) found: u32,
+}
+
+/// What a scan comes upon.
+pub(super) enum Next {
+    /// An active knote, which is not any more, and the status that it had.
+    Knote(KnoteTurn, u32),
+    /// Nothing that it has not reported.
+    Nothing,
+    /// The kqueue is closed.
+    Closed,
+}
+
+/// What becomes of a knote when its turn is given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Bits of the status to be set.
+    pub(super) set: u32,
+    /// Bits to be cleared.
+    pub(super) clear: u32,
+    /// The round in which it was reported.
+    pub(super) reported: Option<u64>,
+    /// Whether the thread looks for no more events now, so that another one is to be woken if
+    /// there are some.
+    pub(super) is_last: bool,
+}
+
+impl Outcome {
+    /// All stays as it is.
+    pub(super) const NOTHING: Self = Self {
+        set: 0,
+        clear: 0,
+        reported: None,
+        is_last: false,
+    };
+}
+
+/// Why there is no turn to be had.
+pub(super) enum NoTurn {
+    /// The knote has left its kqueue.
+    Dropped,
+    /// The thread was killed.
+    Killed,
+}
+
+impl Scan {
+    pub(super) fn round(&self) -> u64 {
+        self.round
+    }
+}
+
+impl Kqueue {
+    /// Makes a kqueue of the task that has these others. Fails with `ENOMEM`.
+    pub(super) fn new(siblings: &Arc<Siblings>) -> Result<KqueueRef> {
+        let kqueue = pin_init!(Self {
+            siblings: siblings.clone(),
+            position: Atomic::new(0),
+            dialect: Atomic::new(0),
+            children: Atomic::new(0),
+            mark: Atomic::new(0),
+            table <- new_mutex!(Table::new(), "Kqueue::table"),
+            ready <- new_spinlock_irq!(
+                Ready {
+                    queue: Queue::new(),
+                    queued: 0,
+                    waiters: Queue::new(),
+                    is_polled: false,
+                    round: 0,
+                    is_closed: false,
+                },
+                "Kqueue::ready"
+            ),
+            turns <- new_wait_queue!("Kqueue::turns"),
+            pollers <- new_wait_queue!("Kqueue::pollers"),
+            _live: Live::new(&KQUEUES),
+        });
+        Deferred::new(kqueue, GFP_KERNEL_ACCOUNT)
+    }
+
+    /// Notes in what form events are given and taken, if that is not known yet; tells what form
+    /// that is.
+    #[inline]
+    pub(super) fn dialect(&self, wanted: u32) -> u32 {
+        match self.dialect.peek() {
+            0 => match self.dialect.cmpxchg(0, wanted, Relaxed) {
+                Ok(_) => wanted,
+                Err(other) => other,
+            },
+            dialect => dialect,
+        }
+    }
+
+    /// A knote has become active, with these bits more in its status. May be called in any
+    /// context.
+    #[inline]
+    pub(super) fn activate(knote: &KnoteRef, bits: u32) {
+        let kqueue = &knote.kqueue;
+        let wakes = {
+            let mut ready = kqueue.ready.lock();
+            knote.set_status(knote.status() | status::ACTIVE | bits);
+            // Who has the turn queues it when that is given back.
+            match knote.is_due() && !knote.turn_is_taken() {
+                true => ready.enqueue(knote),
+                false => Wakes::NOBODY,
+            }
+        };
+        wakes.wake(kqueue);
+    }
+
+    /// Waits for the turn of a knote.
+    #[inline]
+    pub(super) fn take_turn(&self, knote: KnoteRef) -> Result<KnoteTurn, NoTurn> {
+        let turn = match Knote::try_take(knote) {
+            Ok(turn) => turn,
+            Err(knote) => self.wait_for_turn(knote, false)?,
+        };
+        match turn.dropped {
+            false => Ok(turn),
+            true => {
+                drop(self.give_back(turn, Outcome::NOTHING));
+                Err(NoTurn::Dropped)
+            }
+        }
+    }
+
+    #[cold]
+    fn wait_for_turn(
+        &self,
+        mut knote: KnoteRef,
+        ignores_signals: bool,
+    ) -> Result<KnoteTurn, NoTurn> {
+        loop {
+            {
+                let _ready = self.ready.lock();
+                // Turns are given back with the lock held.
+                if knote.turn_is_taken() {
+                    knote.set_status(knote.status() | status::AWAITED);
+                }
+            }
+            let is_free = || !knote.turn_is_taken();
+            if ignores_signals {
+                self.turns.wait_uninterruptible(is_free);
+            } else if !self.turns.wait_killable(is_free) {
+                return Err(NoTurn::Killed);
+            }
+            match Knote::try_take(knote) {
+                Ok(turn) => return Ok(turn),
+                Err(other) => knote = other,
+            }
+        }
+    }
+
+    /// Gives a turn back. If the knote is active, it gets to the end of the queue.
+    #[inline]
+    pub(super) fn give_back(&self, turn: KnoteTurn, outcome: Outcome) -> KnoteRef {
+        let (knote, wakes, is_awaited) = {
+            let mut ready = self.ready.lock();
+            // The reference is dropped without the lock.
+            let knote = turn.release();
+            let before = knote.status();
+            let after = before & !(outcome.clear | status::AWAITED) | outcome.set;
+            knote.set_status(after);
+            if let Some(round) = outcome.reported {
+                knote.reported.store(round, Relaxed);
+            }
+            let mut wakes = Wakes::NOBODY;
+            if knote.is_due() {
+                wakes = ready.enqueue(&knote);
+            } else if after & status::ACTIVE != 0 {
+                ready.dequeue(&knote);
+            }
+            if outcome.is_last && wakes.waiter.is_none() && !ready.queue.is_empty() {
+                wakes.waiter = ready.next_waiter(Told::Event);
+            }
+            (knote, wakes, before & status::AWAITED != 0)
+        };
+        if is_awaited {
+            self.turns.wake_all();
+        }
+        wakes.wake(&knote.kqueue);
+        knote
+    }
+
+    /// Takes the next active knote. If there is none and `waiter` is given, puts that in the
+    /// queue of those who wait.
+    #[inline]
+    pub(super) fn next(&self, scan: &mut Scan, waiter: Option<&WaiterRef>) -> Next {
+        let mut ready = self.ready.lock();
+        if ready.is_closed {
+            return Next::Closed;
+        }
+        if scan.round == 0 {
+            ready.round = ready.round.wrapping_add(1);
+            scan.round = ready.round;
+        }
+        loop {
+            let has_come_round = |knote: &Knote| knote.reported.peek() >= scan.round;
+            if scan.found != 0 && ready.queue.front().is_some_and(has_come_round) {
+                let next = ready.next_waiter(Told::Event);
+                drop(ready);
+                if let Some(waiter) = next {
+                    waiter.wake();
+                }
+                return Next::Nothing;
+            }
+            let Some(knote) = ready.queue.pop_front() else {
+                if let Some(waiter) = waiter {
+                    // A thread waits in one place at a time, so this does not fail.
+                    let _ = ready.waiters.push_back(waiter.clone());
+                }
+                return Next::Nothing;
+            };
+            ready.queued = ready.queued.wrapping_sub(1);
+            // Who has the turn of one queues it again; the reference is not the last, as knotes
+            // leave the queue before they leave the table.
+            if let Ok(turn) = Knote::try_take(knote) {
+                let status = turn.owner().status();
+                turn.owner().set_status(status & !status::ACTIVE);
+                return Next::Knote(turn, status);
+            }
+        }
+    }
+
+    /// Takes `waiter` out of the queue of those who wait; false if it has been taken out.
+    pub(super) fn stop_waiting(&self, waiter: &Linked<Waiter>) -> bool {
+        self.ready.lock().waiters.remove(waiter).is_some()
+    }
+
+    /// Takes a knote out of the kqueue for good. May sleep.
+    pub(super) fn drop_knote(&self, mut turn: KnoteTurn) {
+        {
+            let mut ready = self.ready.lock();
+            let knote = turn.owner();
+            knote.set_status(knote.status() | status::DROPPED);
+            ready.dequeue(knote);
+        }
+        turn.dropped = true;
+        // From here on nobody activates it.
+        turn.source = None;
+        let removed = self.table.lock().remove(turn.owner());
+        drop(removed);
+        drop(self.give_back(turn, Outcome::NOTHING));
+    }
+
+    /// Has somebody who polls told of the next event, and tells whether there is one.
+    pub(super) fn poll(&self, register: impl FnOnce(&WaitQueue)) -> bool {
+        register(&self.pollers);
+        let mut ready = self.ready.lock();
+        ready.is_polled = true;
+        !ready.queue.is_empty()
+    }
+
+    /// How many knotes are active.
+    pub(super) fn queued(&self) -> usize {
+        self.ready.lock().queued
+    }
+
+    /// Has all threads that wait look whether their descriptor is still there.
+    pub(super) fn descriptor_closed(&self) {
+        self.tell_all(Told::DescriptorClosed);
+    }
+
+    fn tell_all(&self, told: Told) {
+        let mut waiters = self.ready.lock().waiters.take();
+        // Those who give up meanwhile find themselves taken out.
+        while let Some(waiter) = waiters.pop_front() {
+            waiter.tell(told);
+            waiter.wake();
+        }
+    }
+
+    /// Closes the kqueue: its knotes are dropped, and nobody waits any more. May sleep; later
+    /// calls do nothing.
+    pub(super) fn close(&self) {
+        self.ready.lock().is_closed = true;
+        self.tell_all(Told::Closed);
+        let mut slots = self.table.lock().close();
+        for slot in slots.iter_mut() {
+            let Some(knote) = slot.take() else {
+                continue;
+            };
+            let turn = match Knote::try_take(knote) {
+                Ok(turn) => Ok(turn),
+                Err(knote) => self.wait_for_turn(knote, true),
+            };
+            match turn {
+                Ok(turn) if turn.dropped => drop(self.give_back(turn, Outcome::NOTHING)),
+                Ok(turn) => self.drop_knote(turn),
+                Err(_) => (),
+            }
+        }
+    }
+}
+
+/// Wakes those who poll.
+impl Job for Kqueue {
+    fn run(&self) {
+        self.pollers.wake_pollers();
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kqueues of a task, and what a thread waits by.
+//!
+//! A task that never makes a kqueue has no state here. Kqueues go with their task, even if their
+//! files are held elsewhere.
+//!
+//! Locks: `Siblings::kqueues` (mutex), a leaf; `Siblings::nesting` (mutex).
+
+use super::{
+    object::KqueueRef,
+    waiter::{
+        Waiter,
+        WaiterRef, //
+    },
+    TASK,
+    THREAD, //
+};
+use crate::core::{
+    Context,
+    Task,
+    TaskState,
+    ThreadState, //
+};
+use core::any::Any;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::ordering::Relaxed,
+        Arc,
+        Mutex, //
+    },
+};
+
+/// The kqueues of a task, which know each other.
+#[pin_data]
+pub(super) struct Siblings {
+    #[pin]
+    kqueues: Mutex<KVec<KqueueRef>>,
+    /// Held while one gets into another: how often that has been.
+    #[pin]
+    pub(super) nesting: Mutex<u64>,
+}
+
+impl Siblings {
+    /// Adds a kqueue. Fails with `ENOMEM`.
+    pub(super) fn add(&self, kqueue: &KqueueRef) -> Result {
+        let mut larger = KVec::new();
+        loop {
+            let wanted = {
+                let mut kqueues = self.kqueues.lock();
+                if kqueues.len() < kqueues.capacity() {
+                    kqueue.position.store(kqueues.len(), Relaxed);
+                    // There is room, so this does not allocate.
+                    kqueues.push(kqueue.clone(), GFP_KERNEL_ACCOUNT)?;
+                    return Ok(());
+                }
+                if larger.capacity() > kqueues.len() {
+                    for kqueue in kqueues.drain_all() {
+                        // As above.
+                        larger.push(kqueue, GFP_KERNEL_ACCOUNT)?;
+                    }
+                    core::mem::swap(&mut *kqueues, &mut larger);
+                    continue;
+                }
+                kqueues.len().saturating_mul(2).max(4)
+            };
+            larger = KVec::with_capacity(wanted, GFP_KERNEL_ACCOUNT)?;
+        }
+    }
+
+    /// Takes a kqueue out, if it still is there.
+    pub(super) fn remove(&self, kqueue: &KqueueRef) {
+        let removed = {
+            let mut kqueues = self.kqueues.lock();
+            let position = kqueue.position.load(Relaxed);
+            let found = kqueues.get(position);
+            if !found.is_some_and(|found| Arc::ptr_eq(found, kqueue)) {
+                return;
+            }
+            let last = kqueues.len().saturating_sub(1);
+            kqueues.swap(position, last);
+            let removed = kqueues.pop();
+            if let Some(moved) = kqueues.get(position) {
+                moved.position.store(position, Relaxed);
+            }
+            removed
+        };
+        drop(removed);
+    }
+
+    /// Whether there is none at this moment.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kqueues.lock().is_empty()
+    }
+
+    /// Calls `visit` for each, with no lock held. One that comes or goes meanwhile may have another
+    /// missed.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&KqueueRef)) {
+        let mut position = 0usize;
+        loop {
+            let kqueue = self.kqueues.lock().get(position).cloned();
+            let Some(kqueue) = kqueue else {
+                return;
+            };
+            visit(&kqueue);
+            position = position.wrapping_add(1);
+        }
+    }
+}
+
+/// A task as the kqueues see it.
+pub(super) struct TaskKqueues(Arc<Siblings>);
+
+impl TaskKqueues {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let siblings = Arc::pin_init(
+            pin_init!(Siblings {
+                kqueues <- new_mutex!(KVec::new(), "Siblings::kqueues"),
+                nesting <- new_mutex!(0, "Siblings::nesting"),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(Arc::new(Self(siblings), GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// The kqueues of the calling task. Fails with `ENOMEM`.
+    pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a Arc<Siblings>> {
+        Ok(&TASK.for_task(context.task())?.0)
+    }
+
+    /// The kqueues of a task that has had one.
+    #[inline]
+    pub(super) fn of_task(task: &Task) -> Option<&Arc<Siblings>> {
+        Some(&TASK.of_task(task)?.0)
+    }
+}
+
+impl TaskState for TaskKqueues {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn task_ended(&self) {
+        loop {
+            let kqueue = self.0.kqueues.lock().pop();
+            let Some(kqueue) = kqueue else {
+                return;
+            };
+            kqueue.close();
+        }
+    }
+}
+
+/// A thread as the kqueues see it.
+pub(super) struct ThreadKqueues {
+    waiter: WaiterRef,
+}
+
+impl ThreadKqueues {
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let waiter = Waiter::new()?;
+        Ok(Arc::new(Self { waiter }, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// What the calling thread waits by. Fails with `ENOMEM`.
+    pub(super) fn waiter<'a>(context: &Context<'a>) -> Result<&'a WaiterRef> {
+        Ok(&THREAD.for_thread(context)?.waiter)
+    }
+}
+
+impl ThreadState for ThreadKqueues {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The traps on kqueues (ABI traps §10).
+
+use super::{
+    call::{
+        Area,
+        Call,
+        Dialect,
+        Patience, //
+    },
+    change,
+    collect::{
+        collect,
+        Handle, //
+    },
+    errno::Errno,
+    file,
+    task::TaskKqueues, //
+};
+use crate::{
+    abi::{
+        args::{
+            ClosingDescriptorArgs,
+            Kevent64Args,
+            KeventArgs,
+            KeventQosArgs, //
+        },
+        kevent::{
+            self,
+            ev, //
+        },
+        nr,
+        UserAddr, //
+    },
+    core::{
+        user,
+        BsdResult,
+        Context,
+        RetVal,
+        TrapDescriptor, //
+    },
+    linux::{
+        current,
+        files,
+        wait::Deadline, //
+    },
+};
+use kernel::prelude::*;
+use mach_macros::{
+    trap,
+    traps, //
+};
+
+/// The traps of this file.
+pub(super) const TRAPS: &[TrapDescriptor] = traps![
+    kqueue_create,
+    kevent,
+    kevent64,
+    kevent_qos,
+    closing_descriptor,
+];
+
+/// After how many changes others get at the processor.
+const BATCH: i32 = 64;
+
+/// What all dialects have in common.
+struct Request {
+    fd: i32,
+    changes: UserAddr,
+    nchanges: i32,
+    events: UserAddr,
+    nevents: i32,
+    flags: u32,
+    dialect: Dialect,
+    patience: Patience,
+}
+
+/// Makes a kqueue, and tells its descriptor.
+#[trap(nr::KQUEUE_CREATE)]
+fn kqueue_create(context: &Context<'_>) -> Result<u32> {
+    file::create(context)
+}
+
+/// Makes changes and fetches events, in the form of `struct kevent`.
+#[trap(nr::KEVENT)]
+fn kevent(context: &Context<'_>, args: KeventArgs) -> BsdResult {
+    let dialect = match context.task().is_32bit() {
+        false => Dialect::Wide,
+        true => Dialect::Narrow,
+    };
+    let request = Request {
+        fd: args.fd,
+        changes: args.changelist,
+        nchanges: args.nchanges,
+        events: args.eventlist,
+        nevents: args.nevents,
+        flags: 0,
+        dialect,
+        patience: patience(context, args.timeout, 0)?,
+    };
+    serve(context, &request, Area::default())
+}
+
+/// The same in the form of `struct kevent64_s`, with flags.
+#[trap(nr::KEVENT64)]
+fn kevent64(context: &Context<'_>, args: Kevent64Args) -> BsdResult {
+    check_flags(args.flags)?;
+    let request = Request {
+        fd: args.fd,
+        changes: args.changelist,
+        nchanges: args.nchanges,
+        events: args.eventlist,
+        nevents: args.nevents,
+        flags: args.flags,
+        dialect: Dialect::Kevent64,
+        patience: patience(context, args.timeout, args.flags)?,
+    };
+    serve(context, &request, Area::default())
+}
+
+/// The same in the form of `struct kevent_qos_s`, with an area for messages that are received.
+#[trap(nr::KEVENT_QOS)]
+fn kevent_qos(context: &Context<'_>, args: KeventQosArgs) -> BsdResult {
+    check_flags(args.flags)?;
+    let (address, available) = (args.data_out, args.data_available);
+    let is_32bit = context.task().is_32bit();
+    let area = match address.is_null() || available.is_null() {
+        true => Area::default(),
+        false => Area {
+            address: address.0,
+            size: match is_32bit {
+                false => user::read(available).map_err(Errno::from)?,
+                true => u64::from(user::read::<u32>(available).map_err(Errno::from)?),
+            },
+            is_stack: args.flags & kevent::call::STACK_DATA != 0,
+        },
+    };
+    let request = Request {
+        fd: args.fd,
+        changes: args.changelist,
+        nchanges: args.nchanges,
+        events: args.eventlist,
+        nevents: args.nevents,
+        flags: args.flags,
+        dialect: Dialect::Qos,
+        patience: patience(context, UserAddr::NULL, args.flags)?,
+    };
+    let mut call = Call::new(context, area);
+    let count = run(&mut call, &request)?;
+    if call.area.size != area.size {
+        // The events are fetched, so that this fails without a word (XNU `kevent_cleanup`).
+        let _ = match is_32bit {
+            false => user::write(available, &call.area.size),
+            // CAST: It is less than what was read.
+            true => user::write(available, &(call.area.size as u32)),
+        };
+    }
+    Ok(RetVal(count))
+}
+
+/// The caller is about to close or overwrite a descriptor: events on it end. One that is not open
+/// is fine too.
+#[trap(nr::CLOSING_DESCRIPTOR)]
+fn closing_descriptor(context: &Context<'_>, args: ClosingDescriptorArgs) -> Result {
+    if let (Some(siblings), Ok(fd)) = (TaskKqueues::of_task(context.task()), u32::try_from(args.fd))
+    {
+        siblings.for_each(|kqueue| change::descriptor_closing(kqueue, fd));
+    }
+    Ok(())
+}
+
+/// Work loops are refused, and the kqueue of the process's work queue.
+#[inline]
+fn check_flags(flags: u32) -> Result<(), Errno> {
+    if flags & kevent::call::ID_USER != 0 {
+        return Err(Errno::EINVAL);
+    }
+    match flags & kevent::call::WORKQ {
+        0 => Ok(()),
+        _ => Err(Errno::ENOTSUP),
+    }
+}
+
+/// How long a call is to wait. `EFAULT`, `EINVAL`.
+#[inline]
+fn patience(context: &Context<'_>, timeout: UserAddr, flags: u32) -> Result<Patience, Errno> {
+    const NS_PER_S: u64 = 1_000_000_000;
+
+    if flags & kevent::call::IMMEDIATE != 0 {
+        return Ok(Patience::Poll);
+    }
+    if timeout.is_null() {
+        return Ok(Patience::Until(None));
+    }
+    let (seconds, nanoseconds) = match context.task().is_32bit() {
+        false => user::read::<[i64; 2]>(timeout)?.into(),
+        true => {
+            let (seconds, nanoseconds) = user::read::<[i32; 2]>(timeout)?.into();
+            (i64::from(seconds), i64::from(nanoseconds))
+        }
+    };
+    match (u64::try_from(seconds), u64::try_from(nanoseconds)) {
+        (Ok(0), Ok(0)) => Ok(Patience::Poll),
+        (Ok(seconds), Ok(nanoseconds)) if nanoseconds < NS_PER_S => {
+            let total = seconds.saturating_mul(NS_PER_S).saturating_add(nanoseconds);
+            Ok(Patience::Until(Some(Deadline::after(total))))
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+#[inline]
+fn serve(context: &Context<'_>, request: &Request, area: Area) -> BsdResult {
+    let mut call = Call::new(context, area);
+    Ok(RetVal(run(&mut call, request)?))
+}
+
+/// Makes the changes, then fetches events, unless there was one to report of a change.
+#[inline]
+fn run(call: &mut Call<'_>, request: &Request) -> Result<u32, Errno> {
+    let fd = u32::try_from(request.fd).map_err(|_| Errno::EBADF)?;
+    let file = files::file_of_fd(fd)?;
+    let kqueue = file::kqueue_of(call.context(), &file)?;
+    let dialect = request.dialect;
+    if kqueue.dialect(dialect.group()) != dialect.group() {
+        return Err(Errno::EINVAL);
+    }
+
+    let room = u32::try_from(request.nevents).unwrap_or(0);
+    let (mut changes, mut events) = (request.changes, request.events);
+    let mut reports = 0u32;
+    for number in 1..=request.nchanges {
+        let mut change = dialect.read(&mut changes)?;
+        let result = change::apply(&kqueue, call, &mut change);
+        if result.is_err() || change.flags & ev::RECEIPT != 0 {
+            if reports < room {
+                change.flags |= ev::ERROR;
+                change.data = result.err().map_or(0, Errno::data);
+                dialect.write(&mut events, &change)?;
+                reports = reports.wrapping_add(1);
+            } else {
+                result?;
+            }
+        }
+        if number % BATCH == 0 && !current::yields() {
+            return Err(Errno::EINTR);
+        }
+    }
+    if reports != 0 || room == 0 || request.flags & kevent::call::ERROR_EVENTS != 0 {
+        return Ok(reports);
+    }
+    let handle = Handle {
+        kqueue: &kqueue,
+        fd,
+        file: &file,
+    };
+    collect(&handle, call, dialect, events, room, request.patience)
+}
