@@ -13,6 +13,7 @@
 use core::ptr;
 use kernel::{
     bindings,
+    page::PAGE_SIZE,
     prelude::*,
     sync::atomic::{
         atomic_load,
@@ -178,5 +179,17 @@ pub(crate) fn is_compat() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     {
         false
+    }
+}
+
+/// So many pages may be pinned or locked for the current process.
+pub(crate) fn locked_pages_limit() -> usize {
+    // CAST: The constants are small.
+    // SAFETY: Both concern the current thread alone.
+    unsafe {
+        if bindings::capable(bindings::CAP_IPC_LOCK as c_int) {
+            return usize::MAX;
+        }
+        shim::mach_shim_rlimit(bindings::RLIMIT_MEMLOCK) / PAGE_SIZE
     }
 }

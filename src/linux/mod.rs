@@ -33,6 +33,8 @@ pub(crate) mod page_list;
 pub(crate) mod park;
 pub(crate) mod path;
 pub(crate) mod peek;
+mod pinned;
+mod pinned_map;
 pub(crate) mod pollable;
 pub(crate) mod private_map;
 pub(crate) mod process;

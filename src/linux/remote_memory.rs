@@ -20,7 +20,11 @@ use kernel::{
     prelude::*, //
 };
 
-use super::bindings as shim;
+use super::{
+    bindings as shim,
+    pinned::bytes_of,
+    pinned_map, //
+};
 
 /// Memory that cannot be read or written; all before it has been.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +48,13 @@ fn with_page(
     };
     drop(guard);
     if count != 1 {
-        return Err(Unmapped);
+        // The kernel finds no page where the page table has frames.
+        let is_write = flags & bindings::FOLL_WRITE != 0;
+        let (frames, number) = pinned_map::shown_at(mm, address, is_write).ok_or(Unmapped)?;
+        let page = frames.page(number).ok_or(Unmapped)?;
+        // SAFETY: The frames keep the page, and `offset` is in it.
+        work(unsafe { bytes_of(page).add(offset) }, PAGE_SIZE - offset);
+        return Ok(());
     }
     // SAFETY: A reference to the page is ours until it is put. The mapping is of one page, and is
     // undone by the thread that made it.

@@ -15,12 +15,18 @@
 use super::{
     bindings as shim,
     page_list::is_killed,
+    pinned::{
+        Frames,
+        Label, //
+    },
+    pinned_map,
     remote_memory, //
 };
 use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
+    fs::File,
     mm::{
         virt::{
             flags,
@@ -29,7 +35,11 @@ use kernel::{
         MmWithUser, //
     },
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sync::{
+        aref::ARef,
+        ArcBorrow, //
+    },
 };
 
 /// A file that is, or was, mapped shared. The memory object keeps its identity while this exists.
@@ -50,11 +60,30 @@ unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
     /// The shared memory at `address` in the current process, and the offset in it; or none if what
-    /// is there, if anything, is the process's own.
+    /// is there, if anything, is the process's own, also in several places.
     pub(crate) fn at(address: u64) -> Option<(Self, u64)> {
         let address = usize::try_from(address).ok()?;
         let current = kernel::current!();
-        Self::in_mm(current.mm()?, address)
+        Self::in_mm(current.mm()?, address).filter(|(memory, _)| memory.frames().is_none())
+    }
+
+    /// The `length` bytes of private memory at `address` of `mm`, both multiples of the page size,
+    /// which are kept where they are and can be mapped in other places: see [`super::pinned`].
+    /// `label` is kept as long.
+    ///
+    /// `EFAULT` if not all of them can be written, `ENOMEM` if they are more than the caller may
+    /// lock, `EINTR` when the caller is killed, `ENFILE`.
+    pub(crate) fn pinned(
+        mm: &MmWithUser,
+        address: usize,
+        length: usize,
+        label: Label,
+    ) -> Result<Self> {
+        let file = pinned_map::file_of(mm, address, length, label)?;
+        // INVARIANT: The reference is given to the new value.
+        Ok(Self {
+            file: ARef::into_raw(file).cast(),
+        })
     }
 
     /// The shared memory at `address` in the address space `mm`, and the offset in it.
@@ -75,6 +104,10 @@ impl SharedMemory {
         // SAFETY: Who has a `VmaRef` holds a lock that keeps these fields as they are.
         let (file, page) = unsafe { ((*vma.as_ptr()).vm_file, (*vma.as_ptr()).vm_pgoff) };
         let file = NonNull::new(file)?;
+        // SAFETY: Who has a `VmaRef` holds a lock on the mapping.
+        if unsafe { pinned_map::differs_from_file(vma.as_ptr()) } {
+            return None;
+        }
         // SAFETY: The mapping holds a reference to its file.
         unsafe { bindings::get_file(file.as_ptr()) };
         let in_mapping = address.wrapping_sub(vma.start());
@@ -116,6 +149,10 @@ impl SharedMemory {
 
     /// Fills `bytes` from `offset` on; all of them must be in the memory.
     pub(crate) fn read(&self, offset: u64, bytes: &mut [u8]) -> Result {
+        if let Some(frames) = self.frames() {
+            let offset = usize::try_from(offset).map_err(|_| EINVAL)?;
+            return frames.read(offset, bytes).ok_or(EIO);
+        }
         let mut offset = i64::try_from(offset).map_err(|_| EINVAL)?;
         // SAFETY: As above.
         let count = unsafe {
@@ -180,7 +217,14 @@ impl SharedMemory {
     /// Whether it is memory, or an ordinary file: not what a driver maps.
     pub(crate) fn is_ordinary(&self) -> bool {
         // SAFETY: By the type invariants the file is valid.
-        unsafe { shim::mach_shim_file_is_regular(self.file.as_ptr()) }
+        unsafe { shim::mach_shim_file_is_regular(self.file.as_ptr()) || self.frames().is_some() }
+    }
+
+    /// What it shows, if that is pinned.
+    fn frames(&self) -> Option<ArcBorrow<'_, Frames>> {
+        // SAFETY: By the type invariants the file is valid as long as `self` is. It is in no
+        // descriptor table, or looked at without its position.
+        pinned_map::frames_of(unsafe { File::from_raw_file(self.file.as_ptr()) })
     }
 
     /// The file.

@@ -363,3 +363,18 @@ bool mach_shim_page_is_referenced(struct page *page)
 {
 	return folio_test_referenced(page_folio(page));
 }
+
+long mach_shim_add_pinned(struct mm_struct *mm, long pages)
+{
+	return atomic64_add_return(pages, &mm->pinned_vm);
+}
+
+unsigned long mach_shim_page_to_pfn(struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+unsigned long mach_shim_rlimit(unsigned int limit)
+{
+	return rlimit(limit);
+}

@@ -71,6 +71,11 @@ void mach_shim_revert_creds(const struct cred *cred);
 struct file *mach_shim_shmem_file(const char *name, loff_t size);
 bool mach_shim_file_is_regular(struct file *file);
 
+/* linux/mm.h, linux/sched/signal.h: memory that stays where it is */
+long mach_shim_add_pinned(struct mm_struct *mm, long pages);
+unsigned long mach_shim_page_to_pfn(struct page *page);
+unsigned long mach_shim_rlimit(unsigned int limit);
+
 /* linux/mm.h, linux/page-flags.h */
 bool mach_shim_page_is_anonymous(struct page *page);
 bool mach_shim_page_is_dirty(struct page *page);

@@ -19,88 +19,7 @@
 #include "other.h"
 #include "process.h"
 #include "rpc.h"
-
-#define PAGE		4096u
-#define ANYWHERE	1u
-#define OVERWRITE	0x4000u
-#define COPY		true
-#define SHARE		false
-#define READ		1u
-#define WRITE		2u
-#define EXECUTE		4u
-#define NEW_ENTRY	0x20000u
-#define COPY_ENTRY	0x200000u
-
-static int32_t allocate(name_t task, uint64_t *address, uint64_t size, uint32_t flags)
-{
-	struct rpc rpc;
-	int32_t result;
-
-	rpc_begin(&rpc, task, 4800);
-	rpc_wide(&rpc, *address);
-	rpc_wide(&rpc, size);
-	rpc_word(&rpc, flags);
-	result = rpc_call(&rpc);
-	if (!result)
-		*address = rpc_wide_at(&rpc, 0);
-	return result;
-}
-
-static int32_t deallocate_memory(name_t task, uint64_t address, uint64_t size)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, task, 4801);
-	rpc_wide(&rpc, address);
-	rpc_wide(&rpc, size);
-	return rpc_call(&rpc);
-}
-
-static int32_t peek(name_t task, uint64_t address, void *bytes, uint32_t size)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, task, 4808);
-	rpc_wide(&rpc, address);
-	rpc_wide(&rpc, size);
-	rpc_wide(&rpc, (uintptr_t)bytes);
-	return rpc_call(&rpc);
-}
-
-static int32_t poke(name_t task, uint64_t address, const void *bytes, uint32_t size)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, task, 4806);
-	rpc_memory(&rpc, bytes, size);
-	rpc_wide(&rpc, address);
-	rpc_word(&rpc, size);
-	return rpc_call(&rpc);
-}
-
-static uint8_t byte_at(name_t task, uint64_t address)
-{
-	uint8_t byte;
-
-	REQUIRE_RET(peek(task, address, &byte, 1), 0);
-	return byte;
-}
-
-/* The protection of what is mapped at @address, or a failure if nothing is. */
-static int32_t protection_at(name_t task, uint64_t address)
-{
-	struct rpc rpc;
-	int32_t result;
-
-	rpc_begin(&rpc, task, 4816);
-	rpc_wide(&rpc, address);
-	rpc_word(&rpc, 9);
-	rpc_word(&rpc, 9);
-	result = rpc_call(&rpc);
-	if (result || rpc_wide_at(&rpc, 0) > address)
-		return -1;
-	return (int32_t)rpc_words(&rpc)[5];
-}
+#include "vm.h"
 
 BOTH(memory_is_allocated_and_deallocated)
 {
@@ -108,46 +27,46 @@ BOTH(memory_is_allocated_and_deallocated)
 	struct mach_vm_allocate_args args = { .size = PAGE, .flags = ANYWHERE };
 	struct mach_vm_deallocate_args gone = { .size = PAGE };
 
-	REQUIRE_RET(allocate(task, &address, 5000, ANYWHERE), 0);
+	REQUIRE_RET(vm_allocate(task, &address, 5000, ANYWHERE), 0);
 	CHECK_EQ(address % PAGE, 0);
-	CHECK_EQ(protection_at(task, address + PAGE), READ | WRITE);
-	CHECK_EQ(byte_at(task, address + 2 * PAGE - 1), 0);
-	CHECK_RET(poke(task, address + PAGE, "x", 1), 0);
-	CHECK_EQ(byte_at(task, address + PAGE), 'x');
+	CHECK_EQ(vm_protection(task, address + PAGE), READ | WRITE);
+	CHECK_EQ(vm_byte(task, address + 2 * PAGE - 1), 0);
+	CHECK_RET(vm_poke(task, address + PAGE, "x", 1), 0);
+	CHECK_EQ(vm_byte(task, address + PAGE), 'x');
 	/* Not here, if it was there */
 	if (task != self())
-		CHECK(protection_at(self(), address) == -1 || *(uint8_t *)(address + PAGE) != 'x');
+		CHECK(vm_protection(self(), address) == -1 || *(uint8_t *)(address + PAGE) != 'x');
 	/* A place of one's choice: taken, free, and taken but to be replaced */
 	there = address;
-	CHECK_RET(allocate(task, &there, PAGE, 0), KERN_NO_SPACE);
-	CHECK_RET(deallocate_memory(task, address + PAGE, 1), 0);
-	CHECK_EQ(protection_at(task, address + PAGE), -1);
-	CHECK_EQ(protection_at(task, address), READ | WRITE);
+	CHECK_RET(vm_allocate(task, &there, PAGE, 0), KERN_NO_SPACE);
+	CHECK_RET(vm_deallocate(task, address + PAGE, 1), 0);
+	CHECK_EQ(vm_protection(task, address + PAGE), -1);
+	CHECK_EQ(vm_protection(task, address), READ | WRITE);
 	there = address + PAGE + 5;
-	CHECK_RET(allocate(task, &there, 1, 0), 0);
+	CHECK_RET(vm_allocate(task, &there, 1, 0), 0);
 	CHECK_HEX(there, address + PAGE);
-	CHECK_RET(poke(task, there, "y", 1), 0);
-	CHECK_RET(allocate(task, &there, PAGE, OVERWRITE), 0);
-	CHECK_EQ(byte_at(task, there), 0);
+	CHECK_RET(vm_poke(task, there, "y", 1), 0);
+	CHECK_RET(vm_allocate(task, &there, PAGE, OVERWRITE), 0);
+	CHECK_EQ(vm_byte(task, there), 0);
 	/* What cannot be */
-	CHECK_RET(allocate(task, &zero, 0, ANYWHERE), 0);
+	CHECK_RET(vm_allocate(task, &zero, 0, ANYWHERE), 0);
 	CHECK_HEX(zero, 0);
-	CHECK_RET(allocate(task, &zero, (uint64_t)-1, ANYWHERE), KERN_NO_SPACE);
-	CHECK_RET(allocate(task, &zero, 1ull << 60, ANYWHERE), KERN_NO_SPACE);
+	CHECK_RET(vm_allocate(task, &zero, (uint64_t)-1, ANYWHERE), KERN_NO_SPACE);
+	CHECK_RET(vm_allocate(task, &zero, 1ull << 60, ANYWHERE), KERN_NO_SPACE);
 	zero = 0xffff888000000000;
-	CHECK(allocate(task, &zero, PAGE, 0) != 0);
-	CHECK_RET(deallocate_memory(task, address, (uint64_t)-1), KERN_INVALID_ARGUMENT);
-	CHECK_RET(deallocate_memory(task, 0xffff888000000000, PAGE), KERN_INVALID_ADDRESS);
-	CHECK_RET(deallocate_memory(task, address, 2 * PAGE), 0);
-	CHECK_EQ(protection_at(task, address), -1);
-	CHECK_RET(deallocate_memory(task, address, 2 * PAGE), 0);
+	CHECK(vm_allocate(task, &zero, PAGE, 0) != 0);
+	CHECK_RET(vm_deallocate(task, address, (uint64_t)-1), KERN_INVALID_ARGUMENT);
+	CHECK_RET(vm_deallocate(task, 0xffff888000000000, PAGE), KERN_INVALID_ADDRESS);
+	CHECK_RET(vm_deallocate(task, address, 2 * PAGE), 0);
+	CHECK_EQ(vm_protection(task, address), -1);
+	CHECK_RET(vm_deallocate(task, address, 2 * PAGE), 0);
 	/* The same by trap */
 	args.target = gone.target = task;
 	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_allocate_trap, &args), 0);
-	CHECK_EQ(protection_at(task, args.address), READ | WRITE);
+	CHECK_EQ(vm_protection(task, args.address), READ | WRITE);
 	gone.address = args.address;
 	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_deallocate_trap, &gone), 0);
-	CHECK_EQ(protection_at(task, args.address), -1);
+	CHECK_EQ(vm_protection(task, args.address), -1);
 }
 
 /* The lowest address that a process may map, as this kernel has it. */
@@ -170,11 +89,11 @@ TEST(low_pages_of_another_task_are_not_mapped)
 	mach_open();
 	become_nobody(NULL);
 	other_start(&other, NULL, NULL);
-	CHECK(allocate(other.task, &address, PAGE, 0) != 0);
+	CHECK(vm_allocate(other.task, &address, PAGE, 0) != 0);
 	address = lowest - PAGE;
-	CHECK(allocate(other.task, &address, PAGE, OVERWRITE) != 0);
+	CHECK(vm_allocate(other.task, &address, PAGE, OVERWRITE) != 0);
 	address = lowest;
-	CHECK_RET(allocate(other.task, &address, PAGE, OVERWRITE), 0);
+	CHECK_RET(vm_allocate(other.task, &address, PAGE, OVERWRITE), 0);
 	other_end(&other);
 }
 
@@ -213,70 +132,10 @@ TEST(limits_of_the_other_task_hold)
 		uint64_t address = 0;
 
 		other_start(&other, limits[i], NULL);
-		CHECK_RET(allocate(other.task, &address, 512 << 20, ANYWHERE), KERN_NO_SPACE);
-		CHECK_RET(allocate(other.task, &address, PAGE, ANYWHERE), 0);
+		CHECK_RET(vm_allocate(other.task, &address, 512 << 20, ANYWHERE), KERN_NO_SPACE);
+		CHECK_RET(vm_allocate(other.task, &address, PAGE, ANYWHERE), 0);
 		other_end(&other);
 	}
-}
-
-struct map_arguments {
-	uint64_t address, size, mask;
-	uint32_t flags;
-	uint64_t offset;
-	uint32_t copy, current, maximum, inheritance;
-} __attribute__((packed, aligned(4)));
-
-static int32_t map(name_t task, name_t object, struct map_arguments *arguments)
-{
-	struct rpc rpc;
-	int32_t result;
-
-	rpc_begin(&rpc, task, 4811);
-	rpc_port(&rpc, object, object ? COPY_SEND : MOVE_SEND);
-	rpc_bytes(&rpc, arguments, sizeof(*arguments));
-	result = rpc_call(&rpc);
-	if (!result) {
-		CHECK_EQ(rpc.size, 44);
-		arguments->address = rpc_wide_at(&rpc, 0);
-	}
-	return result;
-}
-
-static struct map_arguments anywhere(uint64_t size)
-{
-	return (struct map_arguments){
-		.size = size, .flags = ANYWHERE, .current = READ | WRITE, .maximum = 7,
-		.inheritance = 1,
-	};
-}
-
-static name_t make_entry(name_t task, uint64_t size, uint64_t offset, uint32_t permission,
-			 name_t parent, uint64_t *got)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, task, 4817);
-	rpc_port(&rpc, parent, parent ? COPY_SEND : MOVE_SEND);
-	rpc_wide(&rpc, size);
-	rpc_wide(&rpc, offset);
-	rpc_word(&rpc, permission);
-	REQUIRE_RET(rpc_call(&rpc), 0);
-	REQUIRE_EQ(rpc.size, 24 + 4 + 12 + 8 + 8);
-	*got = rpc_wide_at(&rpc, 0);
-	return rpc_right(&rpc, 0, MOVE_SEND);
-}
-
-static int32_t refused_entry(name_t task, uint64_t size, uint64_t offset, uint32_t permission,
-			     name_t parent)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, task, 4817);
-	rpc_port(&rpc, parent, parent ? COPY_SEND : MOVE_SEND);
-	rpc_wide(&rpc, size);
-	rpc_wide(&rpc, offset);
-	rpc_word(&rpc, permission);
-	return rpc_call(&rpc);
 }
 
 BOTH(zeroes_are_mapped_as_wished)
@@ -285,50 +144,50 @@ BOTH(zeroes_are_mapped_as_wished)
 	struct map_arguments arguments;
 
 	for (size_t i = 0; i < ARRAY_SIZE(protections); i++) {
-		arguments = anywhere(3 * PAGE - 1);
+		arguments = vm_anywhere(3 * PAGE - 1);
 		arguments.current = protections[i];
-		REQUIRE_RET(map(task, MACH_PORT_NULL, &arguments), 0);
-		CHECK_EQ(protection_at(task, arguments.address + 2 * PAGE), protections[i]);
+		REQUIRE_RET(vm_map(task, MACH_PORT_NULL, &arguments), 0);
+		CHECK_EQ(vm_protection(task, arguments.address + 2 * PAGE), protections[i]);
 	}
 	/* At a boundary */
-	arguments = anywhere(PAGE);
+	arguments = vm_anywhere(PAGE);
 	arguments.mask = (1 << 21) - 1;
 	for (unsigned int i = 0; i < 4; i++) {
-		REQUIRE_RET(map(task, MACH_PORT_NULL, &arguments), 0);
+		REQUIRE_RET(vm_map(task, MACH_PORT_NULL, &arguments), 0);
 		CHECK_HEX(arguments.address & arguments.mask, 0);
-		CHECK_EQ(protection_at(task, arguments.address), READ | WRITE);
-		CHECK(protection_at(task, arguments.address + PAGE) == -1 ||
-		      protection_at(task, arguments.address - PAGE) == -1);
+		CHECK_EQ(vm_protection(task, arguments.address), READ | WRITE);
+		CHECK(vm_protection(task, arguments.address + PAGE) == -1 ||
+		      vm_protection(task, arguments.address - PAGE) == -1);
 	}
 	/* In a place */
 	arguments.flags = 0;
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), KERN_NO_SPACE);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), KERN_NO_SPACE);
 	arguments.flags = OVERWRITE;
 	arguments.current = READ;
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), 0);
-	CHECK_EQ(protection_at(task, arguments.address), READ);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), 0);
+	CHECK_EQ(vm_protection(task, arguments.address), READ);
 	/* What cannot be */
-	arguments = anywhere(0);
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
-	arguments = anywhere(PAGE);
+	arguments = vm_anywhere(0);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
+	arguments = vm_anywhere(PAGE);
 	arguments.current = 8;
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
-	arguments = anywhere(PAGE);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
+	arguments = vm_anywhere(PAGE);
 	arguments.maximum = READ;
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
-	arguments = anywhere(PAGE);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
+	arguments = vm_anywhere(PAGE);
 	arguments.inheritance = 3;
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
-	arguments = anywhere(PAGE);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), KERN_INVALID_ARGUMENT);
+	arguments = vm_anywhere(PAGE);
 	arguments.mask = (uint64_t)-1;
-	CHECK_RET(map(task, MACH_PORT_NULL, &arguments), KERN_NO_SPACE);
-	arguments = anywhere(PAGE);
-	CHECK_RET(map(task, host_self(), &arguments), KERN_INVALID_OBJECT);
+	CHECK_RET(vm_map(task, MACH_PORT_NULL, &arguments), KERN_NO_SPACE);
+	arguments = vm_anywhere(PAGE);
+	CHECK_RET(vm_map(task, host_self(), &arguments), KERN_INVALID_OBJECT);
 }
 
 TEST(memory_entry_is_shared_by_tasks)
 {
-	struct map_arguments here = anywhere(2 * PAGE), there = anywhere(PAGE), copied;
+	struct map_arguments here = vm_anywhere(2 * PAGE), there = vm_anywhere(PAGE), copied;
 	struct other other;
 	uint64_t size;
 	uint8_t *own;
@@ -337,47 +196,47 @@ TEST(memory_entry_is_shared_by_tasks)
 
 	mach_open();
 	other_start(&other, NULL, NULL);
-	entry = make_entry(self(), PAGE + 1, 0, NEW_ENTRY | READ | WRITE, MACH_PORT_NULL, &size);
+	entry = vm_entry(self(), PAGE + 1, 0, NEW_ENTRY | READ | WRITE, MACH_PORT_NULL, &size);
 	CHECK_EQ(size, 2 * PAGE);
 	CHECK_RET(RPC(&rpc, self(), 3230, entry), 0);
 	CHECK_EQ(rpc_words(&rpc)[0], 28);
-	REQUIRE_RET(map(self(), entry, &here), 0);
+	REQUIRE_RET(vm_map(self(), entry, &here), 0);
 	there.offset = PAGE;
-	REQUIRE_RET(map(other.task, entry, &there), 0);
+	REQUIRE_RET(vm_map(other.task, entry, &there), 0);
 	own = (uint8_t *)here.address;
 	CHECK_EQ(own[PAGE], 0);
 	own[PAGE] = 7;
-	CHECK_EQ(byte_at(other.task, there.address), 7);
-	CHECK_RET(poke(other.task, there.address + 1, "z", 1), 0);
+	CHECK_EQ(vm_byte(other.task, there.address), 7);
+	CHECK_RET(vm_poke(other.task, there.address + 1, "z", 1), 0);
 	CHECK_EQ(own[PAGE + 1], 'z');
 	/* A copy is of this moment, and for the task alone. */
-	copied = anywhere(2 * PAGE);
+	copied = vm_anywhere(2 * PAGE);
 	copied.copy = 1;
-	REQUIRE_RET(map(other.task, entry, &copied), 0);
+	REQUIRE_RET(vm_map(other.task, entry, &copied), 0);
 	own[PAGE] = own[0] = 8;
-	CHECK_EQ(byte_at(other.task, copied.address + PAGE), 7);
-	CHECK_EQ(byte_at(other.task, copied.address), 0);
-	CHECK_RET(poke(other.task, copied.address, "c", 1), 0);
+	CHECK_EQ(vm_byte(other.task, copied.address + PAGE), 7);
+	CHECK_EQ(vm_byte(other.task, copied.address), 0);
+	CHECK_RET(vm_poke(other.task, copied.address, "c", 1), 0);
 	CHECK_EQ(own[0], 8);
 	/* A part of the entry that may only be read */
-	part = make_entry(self(), PAGE, PAGE, READ, entry, &size);
+	part = vm_entry(self(), PAGE, PAGE, READ, entry, &size);
 	CHECK_EQ(size, PAGE);
-	there = anywhere(PAGE);
-	CHECK_RET(map(other.task, part, &there), KERN_INVALID_RIGHT);
+	there = vm_anywhere(PAGE);
+	CHECK_RET(vm_map(other.task, part, &there), KERN_INVALID_RIGHT);
 	there.current = READ;
-	REQUIRE_RET(map(other.task, part, &there), 0);
-	CHECK_EQ(byte_at(other.task, there.address), 8);
+	REQUIRE_RET(vm_map(other.task, part, &there), 0);
+	CHECK_EQ(vm_byte(other.task, there.address), 8);
 	there.offset = PAGE;
-	CHECK_RET(map(other.task, part, &there), KERN_INVALID_ARGUMENT);
-	CHECK_RET(refused_entry(self(), PAGE, 2 * PAGE, READ, entry), KERN_INVALID_ARGUMENT);
-	CHECK_RET(refused_entry(self(), PAGE, 0, READ | WRITE, part), KERN_INVALID_RIGHT);
-	CHECK_RET(refused_entry(self(), PAGE, 0, READ, host_self()), KERN_INVALID_ARGUMENT);
+	CHECK_RET(vm_map(other.task, part, &there), KERN_INVALID_ARGUMENT);
+	CHECK_RET(vm_entry_refused(self(), PAGE, 2 * PAGE, READ, entry), KERN_INVALID_ARGUMENT);
+	CHECK_RET(vm_entry_refused(self(), PAGE, 0, READ | WRITE, part), KERN_INVALID_RIGHT);
+	CHECK_RET(vm_entry_refused(self(), PAGE, 0, READ, host_self()), KERN_INVALID_ARGUMENT);
 	/* The memory outlives the entry, and one's own mapping. */
 	CHECK_RET(deallocate(part), 0);
 	CHECK_RET(deallocate(entry), 0);
 	CHECK_EQ(munmap(own, 2 * PAGE), 0);
 	there.offset = 0;
-	CHECK_EQ(byte_at(other.task, there.address), 8);
+	CHECK_EQ(vm_byte(other.task, there.address), 8);
 	other_end(&other);
 }
 
@@ -392,71 +251,34 @@ TEST(memory_entry_of_what_is_mapped)
 	shared = mmap(NULL, 2 * PAGE, READ | WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	private = mmap(NULL, 2 * PAGE, READ | WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(shared != MAP_FAILED && private != MAP_FAILED);
-	entry = make_entry(self(), PAGE, (uintptr_t)shared + PAGE + 1, READ | WRITE,
+	entry = vm_entry(self(), PAGE, (uintptr_t)shared + PAGE + 1, READ | WRITE,
 			   MACH_PORT_NULL, &size);
 	CHECK_EQ(size, PAGE);
-	arguments = anywhere(PAGE);
-	REQUIRE_RET(map(self(), entry, &arguments), 0);
+	arguments = vm_anywhere(PAGE);
+	REQUIRE_RET(vm_map(self(), entry, &arguments), 0);
 	shared[PAGE] = 5;
 	CHECK_EQ(*(uint8_t *)arguments.address, 5);
-	/* Private memory can be copied only. */
-	CHECK_RET(refused_entry(self(), PAGE, (uintptr_t)private, READ, MACH_PORT_NULL),
-		  KERN_NOT_SUPPORTED);
 	private[0] = 6;
-	entry = make_entry(self(), PAGE, (uintptr_t)private, COPY_ENTRY | READ, MACH_PORT_NULL,
+	entry = vm_entry(self(), PAGE, (uintptr_t)private, COPY_ENTRY | READ, MACH_PORT_NULL,
 			   &size);
 	private[0] = 7;
-	arguments = anywhere(PAGE);
+	arguments = vm_anywhere(PAGE);
 	arguments.current = READ;
-	REQUIRE_RET(map(self(), entry, &arguments), 0);
+	REQUIRE_RET(vm_map(self(), entry, &arguments), 0);
 	CHECK_EQ(*(uint8_t *)arguments.address, 6);
 	/* No more than one may oneself */
 	REQUIRE_EQ(mprotect(shared, 2 * PAGE, PROT_READ), 0);
-	CHECK_RET(refused_entry(self(), PAGE, (uintptr_t)shared, READ | WRITE, MACH_PORT_NULL),
+	CHECK_RET(vm_entry_refused(self(), PAGE, (uintptr_t)shared, READ | WRITE, MACH_PORT_NULL),
 		  KERN_PROTECTION_FAILURE);
-	CHECK_RET(refused_entry(self(), 0, (uintptr_t)shared, READ, MACH_PORT_NULL),
+	CHECK_RET(vm_entry_refused(self(), 0, (uintptr_t)shared, READ, MACH_PORT_NULL),
 		  KERN_INVALID_ARGUMENT);
-	CHECK_RET(refused_entry(self(), PAGE, PAGE, READ, MACH_PORT_NULL), KERN_INVALID_ADDRESS);
-	CHECK_RET(refused_entry(self(), PAGE, PAGE, COPY_ENTRY | READ, MACH_PORT_NULL),
+	CHECK_RET(vm_entry_refused(self(), PAGE, PAGE, READ, MACH_PORT_NULL), KERN_INVALID_ADDRESS);
+	CHECK_RET(vm_entry_refused(self(), PAGE, PAGE, COPY_ENTRY | READ, MACH_PORT_NULL),
 		  KERN_MEMORY_ERROR);
-	CHECK_RET(refused_entry(self(), PAGE, 0, 0x10000 | READ, MACH_PORT_NULL),
+	CHECK_RET(vm_entry_refused(self(), PAGE, 0, 0x10000 | READ, MACH_PORT_NULL),
 		  KERN_NOT_SUPPORTED);
-	CHECK_RET(refused_entry(self(), 1ull << 62, 0, NEW_ENTRY | READ, MACH_PORT_NULL),
+	CHECK_RET(vm_entry_refused(self(), 1ull << 62, 0, NEW_ENTRY | READ, MACH_PORT_NULL),
 		  KERN_NO_SPACE);
-}
-
-struct remap_arguments {
-	uint64_t address, size, mask;
-	uint32_t flags;
-	uint64_t from;
-	uint32_t copy, inheritance;
-} __attribute__((packed, aligned(4)));
-
-static int32_t remap(name_t task, name_t source, struct remap_arguments *arguments,
-		     uint32_t *current)
-{
-	struct rpc rpc;
-	int32_t result;
-
-	rpc_begin(&rpc, task, 4813);
-	rpc_port(&rpc, source, COPY_SEND);
-	rpc_bytes(&rpc, arguments, sizeof(*arguments));
-	result = rpc_call(&rpc);
-	if (!result) {
-		CHECK_EQ(rpc.size, 52);
-		arguments->address = rpc_wide_at(&rpc, 0);
-		*current = rpc_words(&rpc)[2];
-		CHECK_EQ(rpc_words(&rpc)[3], 7);
-	}
-	return result;
-}
-
-static struct remap_arguments from(const void *address, uint64_t size, bool copy)
-{
-	return (struct remap_arguments){
-		.size = size, .flags = ANYWHERE, .from = (uintptr_t)address, .copy = copy,
-		.inheritance = 1,
-	};
 }
 
 static uint8_t *area;
@@ -483,49 +305,49 @@ BOTH(memory_is_copied_into_a_task)
 
 	area = NULL;
 	make_area(NULL);
-	arguments = from(area + 1, 3 * PAGE - 1, COPY);
-	REQUIRE_RET(remap(task, self(), &arguments, &current), 0);
+	arguments = vm_from(area + 1, 3 * PAGE - 1, COPY);
+	REQUIRE_RET(vm_remap(task, self(), &arguments, &current), 0);
 	CHECK_EQ(current, READ);
-	CHECK_EQ(protection_at(task, arguments.address), READ | WRITE);
-	CHECK_EQ(protection_at(task, arguments.address + PAGE), READ);
-	CHECK_EQ(protection_at(task, arguments.address + 2 * PAGE), READ | EXECUTE);
+	CHECK_EQ(vm_protection(task, arguments.address), READ | WRITE);
+	CHECK_EQ(vm_protection(task, arguments.address + PAGE), READ);
+	CHECK_EQ(vm_protection(task, arguments.address + 2 * PAGE), READ | EXECUTE);
 	for (uint8_t i = 0; i < 3; i++)
-		CHECK_EQ(byte_at(task, arguments.address + i * PAGE + 77), i + 1);
+		CHECK_EQ(vm_byte(task, arguments.address + i * PAGE + 77), i + 1);
 	area[0] = 99;
-	CHECK_EQ(byte_at(task, arguments.address), 1);
-	CHECK_RET(poke(task, arguments.address + 1, "q", 1), 0);
+	CHECK_EQ(vm_byte(task, arguments.address), 1);
+	CHECK_RET(vm_poke(task, arguments.address + 1, "q", 1), 0);
 	CHECK_EQ(area[1], 1);
 	/* In a place that is taken */
 	old = arguments.address;
-	arguments = from(area, PAGE, COPY);
+	arguments = vm_from(area, PAGE, COPY);
 	arguments.address = old;
 	arguments.flags = 0;
-	CHECK_RET(remap(task, self(), &arguments, &current), KERN_NO_SPACE);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), KERN_NO_SPACE);
 	arguments.flags = OVERWRITE;
-	CHECK_RET(remap(task, self(), &arguments, &current), 0);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), 0);
 	CHECK_EQ(current, READ | WRITE);
 	CHECK_HEX(arguments.address, old);
-	CHECK_EQ(byte_at(task, old), 99);
-	CHECK_EQ(byte_at(task, old + PAGE), 2);
+	CHECK_EQ(vm_byte(task, old), 99);
+	CHECK_EQ(vm_byte(task, old + PAGE), 2);
 	/* At a boundary */
-	arguments = from(area, 3 * PAGE, COPY);
+	arguments = vm_from(area, 3 * PAGE, COPY);
 	arguments.mask = 0xffff;
-	CHECK_RET(remap(task, self(), &arguments, &current), 0);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), 0);
 	CHECK_HEX(arguments.address & 0xffff, 0);
-	CHECK_EQ(byte_at(task, arguments.address + 2 * PAGE), 3);
+	CHECK_EQ(vm_byte(task, arguments.address + 2 * PAGE), 3);
 	/* What cannot be */
-	arguments = from(area, 4 * PAGE, COPY);
-	CHECK_RET(remap(task, self(), &arguments, &current), KERN_MEMORY_ERROR);
-	arguments = from(NULL, PAGE, COPY);
-	CHECK_RET(remap(task, self(), &arguments, &current), KERN_INVALID_ADDRESS);
-	arguments = from(area, 0, COPY);
-	CHECK_RET(remap(task, self(), &arguments, &current), KERN_INVALID_ARGUMENT);
-	arguments = from(area, 1ull << 62, COPY);
-	CHECK(remap(task, self(), &arguments, &current) != 0);
-	arguments = from((void *)-PAGE, 2 * PAGE, COPY);
-	CHECK_RET(remap(task, self(), &arguments, &current), KERN_INVALID_ADDRESS);
-	arguments = from(area, PAGE, COPY);
-	CHECK_RET(remap(task, host_self(), &arguments, &current), KERN_INVALID_ARGUMENT);
+	arguments = vm_from(area, 4 * PAGE, COPY);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), KERN_MEMORY_ERROR);
+	arguments = vm_from(NULL, PAGE, COPY);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), KERN_INVALID_ADDRESS);
+	arguments = vm_from(area, 0, COPY);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), KERN_INVALID_ARGUMENT);
+	arguments = vm_from(area, 1ull << 62, COPY);
+	CHECK(vm_remap(task, self(), &arguments, &current) != 0);
+	arguments = vm_from((void *)-PAGE, 2 * PAGE, COPY);
+	CHECK_RET(vm_remap(task, self(), &arguments, &current), KERN_INVALID_ADDRESS);
+	arguments = vm_from(area, PAGE, COPY);
+	CHECK_RET(vm_remap(task, host_self(), &arguments, &current), KERN_INVALID_ARGUMENT);
 }
 
 TEST(code_that_was_copied_runs)
@@ -539,8 +361,8 @@ TEST(code_that_was_copied_runs)
 	make_area(NULL);
 	memcpy(area, code, sizeof(code));
 	REQUIRE_EQ(mprotect(area, PAGE, PROT_READ | PROT_EXEC), 0);
-	arguments = from(area, PAGE, COPY);
-	REQUIRE_RET(remap(self(), self(), &arguments, &current), 0);
+	arguments = vm_from(area, PAGE, COPY);
+	REQUIRE_RET(vm_remap(self(), self(), &arguments, &current), 0);
 	CHECK_EQ(current, READ | EXECUTE);
 	CHECK_EQ(((int (*)(void))(uintptr_t)arguments.address)(), 42);
 }
@@ -556,8 +378,8 @@ TEST(memory_of_another_task_is_copied_here)
 	make_area(NULL);
 	memset(area, 50, PAGE);
 	other_start(&other, make_area, NULL);
-	arguments = from(area, 2 * PAGE, COPY);
-	REQUIRE_RET(remap(self(), other.task, &arguments, &current), 0);
+	arguments = vm_from(area, 2 * PAGE, COPY);
+	REQUIRE_RET(vm_remap(self(), other.task, &arguments, &current), 0);
 	CHECK_EQ(*(uint8_t *)arguments.address, 1);
 	CHECK_EQ(*(uint8_t *)(arguments.address + PAGE), 2);
 	other_end(&other);
@@ -572,32 +394,18 @@ BOTH(memory_is_shared_with_a_task)
 	REQUIRE(shared != MAP_FAILED);
 	area = NULL;
 	make_area(NULL);
-	arguments = from(shared + PAGE, PAGE, SHARE);
-	REQUIRE_RET(remap(task, self(), &arguments, &current), 0);
+	arguments = vm_from(shared + PAGE, PAGE, SHARE);
+	REQUIRE_RET(vm_remap(task, self(), &arguments, &current), 0);
 	CHECK_EQ(current, READ | WRITE);
 	shared[PAGE] = 5;
-	CHECK_EQ(byte_at(task, arguments.address), 5);
-	CHECK_RET(poke(task, arguments.address, "s", 1), 0);
+	CHECK_EQ(vm_byte(task, arguments.address), 5);
+	CHECK_RET(vm_poke(task, arguments.address, "s", 1), 0);
 	CHECK_EQ(shared[PAGE], 's');
-	/* Private memory cannot be shared, but what can only be read is the same as a copy. */
-	arguments = from(area, PAGE, SHARE);
-	CHECK_RET(remap(task, self(), &arguments, &current), KERN_NOT_SUPPORTED);
-	arguments = from(area + PAGE, 2 * PAGE, SHARE);
-	REQUIRE_RET(remap(task, self(), &arguments, &current), 0);
+	/* What can only be read is the same as a copy. */
+	arguments = vm_from(area + PAGE, 2 * PAGE, SHARE);
+	REQUIRE_RET(vm_remap(task, self(), &arguments, &current), 0);
 	CHECK_EQ(current, READ);
-	CHECK_EQ(byte_at(task, arguments.address), 2);
-}
-
-static int32_t protect(name_t task, uint64_t address, uint64_t size, uint32_t protection)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, task, 4802);
-	rpc_wide(&rpc, address);
-	rpc_wide(&rpc, size);
-	rpc_word(&rpc, 0);
-	rpc_word(&rpc, protection);
-	return rpc_call(&rpc);
+	CHECK_EQ(vm_byte(task, arguments.address), 2);
 }
 
 TEST(protection_is_not_changed)
@@ -609,14 +417,14 @@ TEST(protection_is_not_changed)
 	make_area(NULL);
 	other_start(&other, make_area, NULL);
 	/* What it is already */
-	CHECK_RET(protect(self(), (uintptr_t)area, PAGE, READ | WRITE), 0);
-	CHECK_RET(protect(self(), (uintptr_t)area, 2 * PAGE, READ | WRITE), KERN_NOT_SUPPORTED);
-	CHECK_EQ(protection_at(self(), (uintptr_t)area), READ | WRITE);
+	CHECK_RET(vm_protect(self(), (uintptr_t)area, PAGE, READ | WRITE), 0);
+	CHECK_RET(vm_protect(self(), (uintptr_t)area, 2 * PAGE, READ | WRITE), KERN_NOT_SUPPORTED);
+	CHECK_EQ(vm_protection(self(), (uintptr_t)area), READ | WRITE);
 	/* Clients rely on the answer. */
-	CHECK_RET(protect(other.task, (uintptr_t)area, PAGE, READ), 0);
-	CHECK_RET(protect(other.task, (uintptr_t)area, PAGE, 32), KERN_INVALID_ARGUMENT);
-	CHECK_RET(protect(other.task, 0, PAGE, READ), KERN_INVALID_ADDRESS);
-	CHECK_RET(protect(other.task, (uintptr_t)area, (uint64_t)-1, READ), KERN_INVALID_ADDRESS);
+	CHECK_RET(vm_protect(other.task, (uintptr_t)area, PAGE, READ), 0);
+	CHECK_RET(vm_protect(other.task, (uintptr_t)area, PAGE, 32), KERN_INVALID_ARGUMENT);
+	CHECK_RET(vm_protect(other.task, 0, PAGE, READ), KERN_INVALID_ADDRESS);
+	CHECK_RET(vm_protect(other.task, (uintptr_t)area, (uint64_t)-1, READ), KERN_INVALID_ADDRESS);
 	other_end(&other);
 }
 
@@ -626,8 +434,8 @@ BOTH(pages_are_told_of)
 	uint64_t address = 0;
 	struct rpc rpc;
 
-	REQUIRE_RET(allocate(task, &address, 4 * PAGE, ANYWHERE), 0);
-	CHECK_RET(poke(task, address + PAGE, "p", 1), 0);
+	REQUIRE_RET(vm_allocate(task, &address, 4 * PAGE, ANYWHERE), 0);
+	CHECK_RET(vm_poke(task, address + PAGE, "p", 1), 0);
 	rpc_begin(&rpc, task, 4814);
 	rpc_wide(&rpc, address);
 	CHECK_RET(rpc_call(&rpc), 0);
@@ -722,7 +530,7 @@ TEST(several_ranges_are_read_at_once)
 	CHECK_EQ(*(uint8_t *)ranges[0].address, 1);
 	CHECK_EQ(*(uint8_t *)(ranges[0].address + PAGE - 1), 2);
 	*(uint8_t *)ranges[0].address = 5;
-	CHECK_EQ(byte_at(other.task, (uintptr_t)area + 100), 1);
+	CHECK_EQ(vm_byte(other.task, (uintptr_t)area + 100), 1);
 	CHECK_HEX(ranges[1].address, 0);
 	CHECK_EQ(ranges[1].size, 0);
 	CHECK_HEX(ranges[2].address, 0);
@@ -751,7 +559,7 @@ TEST(hints_are_accepted)
 
 TEST(mapping_into_a_task_of_another_user_is_refused)
 {
-	struct map_arguments arguments = anywhere(PAGE);
+	struct map_arguments arguments = vm_anywhere(PAGE);
 	struct remap_arguments remapped;
 	struct other other, friend;
 	uint64_t address = 0;
@@ -766,21 +574,21 @@ TEST(mapping_into_a_task_of_another_user_is_refused)
 	other_start(&other, NULL, NULL);
 	other_start(&friend, become_nobody, NULL);
 	become_nobody(NULL);
-	CHECK_RET(allocate(other.task, &address, PAGE, ANYWHERE), KERN_NO_ACCESS);
-	CHECK_RET(deallocate_memory(other.task, (uintptr_t)area, PAGE), KERN_NO_ACCESS);
-	CHECK_RET(map(other.task, MACH_PORT_NULL, &arguments), KERN_NO_ACCESS);
+	CHECK_RET(vm_allocate(other.task, &address, PAGE, ANYWHERE), KERN_NO_ACCESS);
+	CHECK_RET(vm_deallocate(other.task, (uintptr_t)area, PAGE), KERN_NO_ACCESS);
+	CHECK_RET(vm_map(other.task, MACH_PORT_NULL, &arguments), KERN_NO_ACCESS);
 	/* Neither to there nor from there */
-	remapped = from(area, PAGE, COPY);
-	CHECK_RET(remap(other.task, self(), &remapped, &current), KERN_NO_ACCESS);
-	CHECK_RET(remap(self(), other.task, &remapped, &current), KERN_NO_ACCESS);
-	CHECK_RET(refused_entry(other.task, PAGE, (uintptr_t)area, READ, MACH_PORT_NULL),
+	remapped = vm_from(area, PAGE, COPY);
+	CHECK_RET(vm_remap(other.task, self(), &remapped, &current), KERN_NO_ACCESS);
+	CHECK_RET(vm_remap(self(), other.task, &remapped, &current), KERN_NO_ACCESS);
+	CHECK_RET(vm_entry_refused(other.task, PAGE, (uintptr_t)area, READ, MACH_PORT_NULL),
 		  KERN_NO_ACCESS);
-	CHECK_RET(protect(other.task, (uintptr_t)area, PAGE, READ), KERN_NO_ACCESS);
+	CHECK_RET(vm_protect(other.task, (uintptr_t)area, PAGE, READ), KERN_NO_ACCESS);
 	CHECK_RET(RPC(&rpc, other.task, 4814, 0, 0), KERN_NO_ACCESS);
 	args.target = gone.target = other.task;
 	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_allocate_trap, &args), KERN_NO_ACCESS);
 	CHECK_RET(trap_struct(NR__kernelrpc_mach_vm_deallocate_trap, &gone), KERN_NO_ACCESS);
-	CHECK_RET(allocate(friend.task, &address, PAGE, ANYWHERE), 0);
+	CHECK_RET(vm_allocate(friend.task, &address, PAGE, ANYWHERE), 0);
 }
 
 /* The task ends while others map into it; nothing may be left, which the counters tell. */
@@ -793,7 +601,7 @@ TEST(task_ends_while_it_is_mapped_into)
 
 		other_start(&other, NULL, NULL);
 		for (;; done++) {
-			struct map_arguments arguments = anywhere(16 * PAGE);
+			struct map_arguments arguments = vm_anywhere(16 * PAGE);
 			struct rpc rpc;
 
 			rpc_begin(&rpc, other.task, 4811);

@@ -4,8 +4,7 @@
 //! mig §3.4, 4817 and 4900-4902; XNU osfmk/vm/vm_user.c).
 //!
 //! An entry has a file behind it, so what tasks map of it is shared in earnest. Of memory that a
-//! task has mapped shared there is a file already. Private memory has none, and cannot get one
-//! without other threads noticing: there is no entry for it but one with a copy.
+//! task has mapped shared there is a file already; one of the module's own shows private memory.
 
 use crate::{
     core::{
@@ -42,6 +41,7 @@ use mach_macros::{
 };
 
 use super::{
+    map,
     regions,
     target::error,
     traps::in_pages, //
@@ -131,10 +131,10 @@ impl MemoryEntry {
     }
 }
 
-/// Makes an entry: of new memory; of a copy of the task's; of what the task has mapped shared; or
-/// of a part of another entry. Tells its size.
+/// Makes an entry: of new memory; of the task's, or a copy of that; or of a part of another entry.
+/// Tells its size.
 ///
-/// `KERN_NOT_SUPPORTED` for sharing private memory, `KERN_PROTECTION_FAILURE` when more is asked for
+/// `KERN_NOT_SUPPORTED` for what cannot be shared (see [`map::shared`]), `KERN_PROTECTION_FAILURE` when more is asked for
 /// than the task may do itself, `KERN_INVALID_ADDRESS` where there is no memory.
 #[routine(4817)]
 fn mach_make_memory_entry_64(
@@ -179,15 +179,14 @@ fn mach_make_memory_entry_64(
             let region = remote_memory::region_at_or_after(&mm, start)
                 .filter(|region| region.start <= start as u64)
                 .ok_or(KernError::INVALID_ADDRESS)?;
-            let (memory, at) = SharedMemory::in_mm(&mm, start)
-                .filter(|(memory, _)| memory.is_ordinary())
-                .ok_or(KernError::NOT_SUPPORTED)?;
             if protection & !regions::protection(&region) != 0 {
                 return Err(KernError::PROTECTION_FAILURE);
             }
             // One entry is of one mapping, as in XNU.
-            let size = (size as u64).min(region.end.saturating_sub(start as u64));
-            MemoryEntry::offer(memory, at, size, protection)
+            let length = map::part(&region, start, size).1;
+            let (memory, at) = map::shared(&mm, &region, start, length)?;
+            // CAST: As above.
+            MemoryEntry::offer(memory, at, length as u64, protection)
         }
         _ => Err(KernError::NOT_SUPPORTED),
     }

@@ -20,7 +20,9 @@ use crate::{
     abi::UserAddr,
     core::{
         KernError,
-        KernResult, //
+        KernResult,
+        Live,
+        ObjectCounter, //
     },
     linux::{
         mapping::{
@@ -44,7 +46,8 @@ use crate::{
 use kernel::{
     mm::MmWithUser,
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 use mach_macros::{
     routine,
@@ -53,6 +56,9 @@ use mach_macros::{
 
 /// The routines of this file.
 pub(super) const ROUTINES: &[RoutineDescriptor] = routines![mach_vm_map, mach_vm_remap];
+
+/// Private memory that is mapped in several places.
+pub(super) static PINNED: ObjectCounter = ObjectCounter::new("pinned_memory");
 
 /// Read, write and execute.
 const ALL: u32 = 7;
@@ -139,11 +145,53 @@ fn mach_vm_map(
 }
 
 /// The part of `region` that is within `length` bytes at `start`, as offset from there and length.
-fn part(region: &Region, start: usize, length: usize) -> (usize, usize) {
+pub(super) fn part(region: &Region, start: usize, length: usize) -> (usize, usize) {
     // CAST: addresses of a process fit.
     let from = (region.start as usize).max(start);
     let end = (region.end as usize).min(start.saturating_add(length));
     (from.saturating_sub(start), end.saturating_sub(from))
+}
+
+/// `length` bytes of `region` at `start`, which is private and can be written, to be mapped in other
+/// places as well. `KERN_RESOURCE_SHORTAGE` if the caller may not lock so much memory;
+/// `KERN_NOT_SUPPORTED` for code, which Linux does not let be mapped so.
+fn share(
+    mm: &MmWithUser,
+    region: &Region,
+    start: usize,
+    length: usize,
+) -> KernResult<SharedMemory> {
+    if region.executable {
+        return Err(KernError::NOT_SUPPORTED);
+    }
+    let label = Arc::new(Live::new(&PINNED), GFP_KERNEL_ACCOUNT)?;
+    SharedMemory::pinned(mm, start, length, label).map_err(|failure| match failure {
+        ENOMEM => KernError::RESOURCE_SHORTAGE,
+        failure => error(failure),
+    })
+}
+
+/// `length` bytes of `region` at `start`, to be mapped in other places as well: the memory, and where
+/// in it they are.
+///
+/// Private memory that can only be read is copied: nobody can tell that as long as it is not written.
+/// `KERN_NOT_SUPPORTED` for what drivers map; errors of [`share`].
+pub(super) fn shared(
+    mm: &MmWithUser,
+    region: &Region,
+    start: usize,
+    length: usize,
+) -> KernResult<(SharedMemory, u64)> {
+    if !region.private {
+        return SharedMemory::in_mm(mm, start)
+            .filter(|(memory, _)| memory.is_ordinary())
+            .ok_or(KernError::NOT_SUPPORTED);
+    }
+    let memory = match region.writable {
+        true => share(mm, region, start, length)?,
+        false => SharedMemory::copy_of(mm, start, length).map_err(error)?,
+    };
+    Ok((memory, 0))
 }
 
 /// What `length` bytes of `region` at `start` are for whoever maps them too.
@@ -154,25 +202,19 @@ fn contents(
     length: usize,
     copy: bool,
 ) -> KernResult<Contents> {
-    if !copy && !region.private {
-        return SharedMemory::in_mm(mm, start)
-            .filter(|(memory, _)| memory.is_ordinary())
-            .map(|(memory, at)| Contents::Shared(memory, at))
-            .ok_or(KernError::NOT_SUPPORTED);
+    if copy || (region.private && !region.writable) {
+        let memory = SharedMemory::copy_of(mm, start, length).map_err(error)?;
+        return Ok(Contents::Private(memory, 0));
     }
-    // Nobody can tell shared memory from a copy as long as it is not written.
-    if !copy && region.writable {
-        return Err(KernError::NOT_SUPPORTED);
-    }
-    let memory = SharedMemory::copy_of(mm, start, length).map_err(error)?;
-    Ok(Contents::Private(memory, 0))
+    let (memory, at) = shared(mm, region, start, length)?;
+    Ok(Contents::Shared(memory, at))
 }
 
 /// Maps memory of one task into another, or the same: as a copy, or shared. Tells the protection,
 /// which is that of the source, and the highest one.
 ///
-/// Private memory that can be written cannot be shared: `KERN_NOT_SUPPORTED`. What can only be read
-/// is copied in either case. `KERN_INVALID_ADDRESS` where the source has no memory,
+/// Private memory that can be written is shared as [`share`] has it. What can only be read is copied
+/// in either case. `KERN_INVALID_ADDRESS` where the source has no memory,
 /// `KERN_MEMORY_ERROR` for what cannot be read, `KERN_NO_SPACE` if the place is taken.
 #[allow(clippy::too_many_arguments)] // They are those of the request.
 #[routine(4813)]

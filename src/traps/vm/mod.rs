@@ -65,7 +65,7 @@ impl Subsystem for Vm {
     }
 
     fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&entry::ENTRIES];
+        static OBJECTS: [&ObjectCounter; 2] = [&entry::ENTRIES, &map::PINNED];
         &OBJECTS
     }
 }
