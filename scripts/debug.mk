@@ -29,8 +29,8 @@ test-poison: test-debug
 # The traps, guided by coverage: scripts/run-fuzz.py, tests/fuzz/traps.
 
 fuzz: $(D)/mach.ko $(B)/vm/runner $(B)/vm/fuzz demo
-	@$(DEBUG_VM) MINUTES=$(FUZZ_MINUTES) SEED=$(SEED) scripts/run-fuzz.py fuzz
-	@$(if $(KEEP),scripts/run-fuzz.py keep)
+	@$(DEBUG_VM) MINUTES=$(FUZZ_MINUTES) SEED=$(SEED) scripts/run-fuzz.py fuzz; \
+		status=$$?; $(if $(KEEP),scripts/run-fuzz.py keep;) exit $$status
 
 fuzz-report: $(D)/module/mach.ko
 	@scripts/run-fuzz.py report

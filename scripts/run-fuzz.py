@@ -339,7 +339,8 @@ def keep(state):
     """The corpus as seeds of the tree; the oldest are the ones that reach most."""
     SEEDS.mkdir(parents=True, exist_ok=True)
     lines = state.corpus[:int(vm.setting("SEEDS", "300"))]
-    (SEEDS / "seeds.txt").write_text("\n".join(lines) + "\n")
+    if lines:
+        (SEEDS / "seeds.txt").write_text("\n".join(lines) + "\n")
     for path in FINDINGS.glob("*.short.txt"):
         (SEEDS / path.name.replace(".short", "")).write_text(path.read_text())
 

@@ -9,6 +9,7 @@
 
 use core::sync::atomic::{
     compiler_fence,
+    AtomicI64,
     AtomicU64,
     Ordering, //
 };
@@ -56,4 +57,11 @@ pub(crate) fn count_one(counter: &Atomic<u64>) {
     // SAFETY: The pointer is valid and aligned as long as `counter`, and everybody uses what is
     // there atomically; the locked instruction of this processor is that of the kernel's atomics.
     unsafe { AtomicU64::from_ptr(counter.as_ptr()) }.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Adds `number`, as `add(number, Relaxed)` does: one locked instruction.
+#[inline(always)]
+pub(crate) fn add_to(sum: &Atomic<i64>, number: i64) {
+    // SAFETY: As in `count_one`.
+    unsafe { AtomicI64::from_ptr(sum.as_ptr()) }.fetch_add(number, Ordering::Relaxed);
 }

@@ -11,7 +11,10 @@
 //! Locks: none. Counting does not sleep and may be done under any lock; what was counted is given
 //! back by dropping a [`Charge`], which may free memory.
 
-use crate::linux::cpu;
+use crate::{
+    core::ObjectCounter,
+    linux::cpu, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -22,6 +25,9 @@ use kernel::{
         Arc, //
     },
 };
+
+/// The bytes that all tasks have the kernel keep.
+pub(super) static BYTES: ObjectCounter = ObjectCounter::new("kept_bytes");
 
 /// The bytes that one task has the kernel keep.
 pub(super) struct Account {
@@ -62,6 +68,8 @@ impl Account {
             account: this.clone(),
             bytes,
         };
+        // CAST: No object has more bytes than `isize` can tell.
+        BYTES.add(bytes as i64);
         // One that is refused gives back what it took.
         (before.saturating_add(bytes) <= this.limit).then_some(charge)
     }
@@ -70,5 +78,7 @@ impl Account {
 impl Drop for Charge {
     fn drop(&mut self) {
         self.account.used.fetch_sub(self.bytes, Relaxed);
+        // CAST: As above.
+        BYTES.add(-(self.bytes as i64));
     }
 }

@@ -271,11 +271,13 @@ impl Subsystem for Ipc {
     }
 
     fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 6] = [
+        static OBJECTS: [&ObjectCounter; 8] = [
             &space::SPACES,
+            &table::RIGHTS,
             &port::PORTS,
             &set::SETS,
             &message::MESSAGES,
+            &account::BYTES,
             &ool::REGIONS,
             &ool::MEMORY,
         ];

@@ -32,7 +32,10 @@ use super::{
     right::SendOnceRight,
     send_names::key, //
 };
-use crate::abi::PortName;
+use crate::{
+    abi::PortName,
+    core::ObjectCounter, //
+};
 use kernel::prelude::*;
 
 /// A name table.
@@ -48,6 +51,16 @@ pub(super) struct Table {
     free: u32,
     /// The number of entries in use.
     pub(super) used: usize,
+}
+
+/// Names in use, in all tables.
+pub(super) static RIGHTS: ObjectCounter = ObjectCounter::new("rights");
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // CAST: The number is below `MAX_ENTRIES`.
+        RIGHTS.add(-(self.used as i64));
+    }
 }
 
 /// The index of the entry that `name` denotes.
@@ -223,6 +236,7 @@ impl Table {
         let name = PortName((index << 8) | u32::from(entry.generation));
         self.unlink_free(previous, next);
         self.used = self.used.saturating_add(1);
+        RIGHTS.add(1);
         if let Some(key) = send {
             self.hash_insert(key, index);
         }
@@ -253,6 +267,7 @@ impl Table {
             self.hash_remove(key(right.port()), index);
         }
         self.used = self.used.saturating_sub(1);
+        RIGHTS.add(-1);
         self.free = index;
         self.set_previous(free, index);
         Some(object)

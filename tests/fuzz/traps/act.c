@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "mach_abi.h"
 #include "mach_const.h"
 
@@ -26,6 +27,8 @@
 #define MESSAGE_ROOM	0x20000ul
 #define RECEIVED	0x10400000ul
 #define OOL_NAMES	64u
+/* Structures for traps made as 32-bit programs do: two pages for each thread */
+#define NARROW		0x10500000ul
 
 /* In the first page of PLAY, so that traps can write names there. */
 #define slots		((volatile uint32_t *)PLAY)
@@ -37,6 +40,7 @@
 
 static int device = -1;
 static uint32_t self_name;
+static bool is_narrow;
 
 /* The message that is being put together; its size, and its descriptors. */
 static uint32_t message_size, message_items;
@@ -227,6 +231,13 @@ static void data(const struct call *call)
 	}
 }
 
+/* Keeps the first two names of an array that was received. */
+static void keep_array(const uint32_t *names, uint32_t count, uint32_t *slot)
+{
+	for (uint32_t i = 0; names && i < count && i < 2; i++)
+		slots[(*slot)++ % SLOTS] = names[i];
+}
+
 /* Keeps the names in the message at @address in slots, from @slot on. */
 static void keep_names(uintptr_t address, uint32_t slot)
 {
@@ -248,6 +259,7 @@ static void keep_names(uintptr_t address, uint32_t slot)
 			break;
 		case 2:
 			words[8] = one[0] | (uint64_t)one[1] << 32;
+			keep_array((const uint32_t *)words[8], one[3], &slot);
 			at += 4;
 			break;
 		case 4:
@@ -304,7 +316,7 @@ int32_t act_ask(uint32_t target, int32_t id, unsigned int kind, unsigned int por
 		else
 			port_item(0, MOVE_SEND);
 	}
-	append(ndr, count || !ports ? 8 : 0);
+	append(ndr, count ? 8 : 0);
 	for (unsigned int i = 0; i < count; i++)
 		append_word(0);
 	if (message_trap(MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT,
@@ -315,43 +327,49 @@ int32_t act_ask(uint32_t target, int32_t id, unsigned int kind, unsigned int por
 
 /* --- Traps ---------------------------------------------------------------------------- */
 
-static void fill_bytes(uint8_t *bytes, uint32_t size, uint32_t which)
+/* The system call of 32-bit programs, which 64-bit ones may make as well */
+static long narrow_trap_of(unsigned int number, unsigned long argument)
 {
-	static const char *const texts[] = { "", "/", "/tmp", "/proc/self/exe", "../..", "a//b" };
+	long result;
 
-	if (which % 8 == 7)
-		memset(bytes, 'a', size);
-	else if (which % 8 < 6)
-		snprintf((char *)bytes, size, "%s", texts[which % 8]);
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "0"(54l), "b"((long)device), "c"((long)number), "d"(argument)
+			 : "r8", "r9", "r10", "r11", "memory");
+	return (int32_t)result;
+}
+
+static void write_field(uint8_t *structure, const struct trap_form *form, uint32_t index,
+			uint64_t value)
+{
+	uint32_t offset = is_narrow ? form->field[index].narrow_offset : form->field[index].offset;
+	uint32_t size = is_narrow ? form->field[index].narrow_size : form->field[index].size;
+
+	if (form->field[index].kind == FIELD_BYTES)
+		file_name((char *)structure + offset, size, (uint32_t)value % 64);
 	else
-		memset(bytes, (int)(which >> 3), size);
+		memcpy(structure + offset, &value, size);
 }
 
 static void make_trap(const struct call *call, const struct trap_form *form)
 {
-	static __thread uint8_t structure[8192];
+	static __thread uint8_t wide_structure[8192];
+	uint8_t *structure = is_narrow ? (uint8_t *)NARROW + call->thread * 2 * PAGE : wide_structure;
+	uint32_t size = is_narrow ? form->narrow_size : form->size;
 	unsigned long given = 0;
 	long result;
 
-	if (form->size && form->size <= sizeof(structure)) {
-		memset(structure, 0, form->size);
-		for (uint32_t i = 0; i < form->fields; i++) {
-			uint64_t value = argument(call, i);
-
-			if (form->field[i].kind == FIELD_BYTES)
-				fill_bytes(structure + form->field[i].offset, form->field[i].size,
-					   (uint32_t)value);
-			else
-				memcpy(structure + form->field[i].offset, &value,
-				       form->field[i].size);
-		}
+	if (size && size <= sizeof(wide_structure)) {
+		memset(structure, 0, size);
+		for (uint32_t i = 0; i < form->fields; i++)
+			write_field(structure, form, i, argument(call, i));
 		/* Beyond the last member: where the structure is. */
 		given = call->count > form->fields ? argument(call, form->fields) :
 						     (unsigned long)structure;
 	} else if (form->fields) {
 		given = argument(call, 0);
 	}
-	result = trap_of(form->number, given);
+	result = is_narrow ? narrow_trap_of(form->number, given) : trap_of(form->number, given);
 	look_for_poison((const volatile uint32_t *)PLAY, 64 + 8 * WORDS);
 	if (form->gives_name)
 		slots[FIRST_FREE_SLOT + form->number % FIRST_FREE_SLOT] = (uint32_t)result;
@@ -379,14 +397,55 @@ static void nap(uint32_t ms)
 	nanosleep(&ts, NULL);
 }
 
-static void execute(uint32_t which)
+/* A program with changes; the words are taken as they are. */
+static void execute_changed(const struct call *call)
 {
-	static const char *const paths[] = {
-		"/bin/busybox", "/macho/probe", "/macho/dynamic", "/nothing",
-	};
-	char *argv[] = { "true", NULL }, *envp[] = { "A=b", NULL };
+	uint32_t count = call->count > 2 ? call->count - 2 : 0;
 
-	execve(paths[which % 4], argv, envp);
+	file_execute_changed(word_argument(call, 0), word_argument(call, 1), &call->args[2], count);
+}
+
+static void open_file(uint32_t which, uint32_t slot)
+{
+	int other, fd = file_open(which, &other);
+
+	slots[slot % SLOTS] = (uint32_t)fd;
+	if (other >= 0)
+		slots[(slot + 1) % SLOTS] = (uint32_t)other;
+}
+
+static void write_text(uint32_t word, uint32_t which)
+{
+	char text[128];
+
+	file_name(text, sizeof(text), which % 64);
+	text[sizeof(text) - 1] = '\0';
+	word %= WORDS - sizeof(text) / 8;
+	memcpy((void *)&words[word], text, strlen(text) + 1);
+}
+
+/* A structure that kevent, kevent64 or kevent_qos takes, by the layout */
+static void write_event(const struct call *call)
+{
+	uint64_t ident = argument(call, 2), data = argument(call, 6), udata = argument(call, 7);
+	uint32_t head = (word_argument(call, 3) & 0xffff) | word_argument(call, 4) << 16;
+	uint32_t fflags = word_argument(call, 5), at = word_argument(call, 0) % (WORDS - 9);
+	volatile uint64_t *event = &words[at];
+
+	event[0] = ident;
+	if (word_argument(call, 1) % 3 < 2) {
+		event[1] = head | (uint64_t)fflags << 32;
+		event[2] = data;
+		event[3] = udata;
+		return;
+	}
+	event[1] = head;
+	event[2] = udata;
+	event[3] = fflags;
+	event[4] = data;
+	/* Where a port's messages are received to */
+	event[5] = MESSAGE + MESSAGE_ROOM / 2;
+	event[6] = PAGE;
 }
 
 static void child(void)
@@ -504,7 +563,7 @@ void act(const struct call *call, const pid_t pids[PROCESSES])
 		child();
 		break;
 	case OP_EXEC:
-		execute(word_argument(call, 0));
+		file_execute(word_argument(call, 0));
 		break;
 	case OP_KILL:
 		kill_one(call, pids);
@@ -516,6 +575,21 @@ void act(const struct call *call, const pid_t pids[PROCESSES])
 		break;
 	case OP_CLOSE:
 		close((int)(word_argument(call, 0) % 16));
+		break;
+	case OP_MACHO:
+		execute_changed(call);
+		break;
+	case OP_FILE:
+		open_file(word_argument(call, 0), word_argument(call, 1));
+		break;
+	case OP_TEXT:
+		write_text(word_argument(call, 0), word_argument(call, 1));
+		break;
+	case OP_EVENT:
+		write_event(call);
+		break;
+	case OP_NARROW:
+		is_narrow = word_argument(call, 0);
 		break;
 	case OP_POKE:
 		poke(call);
@@ -605,6 +679,7 @@ void act_prepare(unsigned int process)
 		map(READ_ONLY, PAGE, PROT_READ);
 		map(MESSAGE, MESSAGE_ROOM, PROT_READ | PROT_WRITE);
 		map(RECEIVED, MESSAGE_ROOM, PROT_READ | PROT_WRITE);
+		map(NARROW, THREADS * 2 * PAGE, PROT_READ | PROT_WRITE);
 		open_device();
 	}
 	self_name = (uint32_t)trap_of(NR_task_self_trap, 0);

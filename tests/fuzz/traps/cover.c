@@ -14,7 +14,7 @@
 #define KCOV_ENABLE	_IO('c', 100)
 #define KCOV_TRACE_PC	0
 
-#define THREADS_MAX	8u
+#define THREADS_MAX	16u
 #define ENTRIES		65536u
 /* Descriptors that sequences do not come upon */
 #define FIRST_FD	200

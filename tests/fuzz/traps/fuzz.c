@@ -128,8 +128,9 @@ static int32_t wanted_id;
 
 static bool takes(unsigned int kind, unsigned int ports, unsigned int words)
 {
-	uint32_t self = (uint32_t)trap_of(NR_task_self_trap, 0);
-	int32_t code = act_ask(self, wanted_id, kind, ports, words);
+	/* An object of another kind: it looks at the layout first, and then does nothing. */
+	uint32_t other = (uint32_t)trap_of(wanted_id < 1000 ? NR_task_self_trap : NR_host_self_trap, 0);
+	int32_t code = act_ask(other, wanted_id, kind, ports, words);
 
 	return code != MIG_BAD_ARGUMENTS && code != MIG_TYPE_ERROR && code != MIG_BAD_ID;
 }

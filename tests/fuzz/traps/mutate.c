@@ -182,17 +182,77 @@ static void add_receive(struct sequence *sequence, const struct call *like)
 	    one_in(4) ? below(200) : 0x20000, below(3), 8 + below(8));
 }
 
-/* What a routine works on, by its id. */
-static uint32_t target_of(int32_t id)
+/* The place among the traps of the one that gives the port of a process. */
+static uint32_t trap_task_for_pid(void)
+{
+	uint32_t op = OPS_OWN;
+
+	while (op + 1 < op_count() && op_trap(op)->number != NR_task_for_pid_trap)
+		op++;
+	return op - OPS_OWN;
+}
+
+/* A request without descriptors but @port, if that is not the null name */
+static void add_question(struct sequence *sequence, const struct call *like, uint32_t to,
+			 uint32_t id, uint32_t port, uint32_t word)
+{
+	ADD(sequence, like, OP_BEGIN, to, COPY_SEND, NAME(7), MAKE_SEND_ONCE, id);
+	if (port != NAME(NAME_NULL)) {
+		ADD(sequence, like, OP_PORT, port, COPY_SEND);
+	} else {
+		ADD(sequence, like, OP_NDR, 0);
+		ADD(sequence, like, OP_DATA, word);
+	}
+	ADD(sequence, like, OP_ASK, 0);
+}
+
+/* One that is nothing but its header */
+static void add_plain_question(struct sequence *sequence, const struct call *like, uint32_t to,
+			       uint32_t id)
+{
+	ADD(sequence, like, OP_BEGIN, to, COPY_SEND, NAME(7), MAKE_SEND_ONCE, id);
+	ADD(sequence, like, OP_ASK, 0);
+}
+
+/* Asks for what a routine works on, by its id, if it has to be asked for; gives its name. */
+static uint32_t target_of(struct sequence *sequence, const struct call *like, int32_t id)
 {
 	if (one_in(6))
 		return some_name();
 	if (id < 1000)
 		return NAME(NAME_HOST);
-	if (id < 3000)
-		return NAME(8 + below(4));
-	if (id >= 3600 && id < 3700)
-		return NAME(NAME_THREAD);
+	/* The port in a reply gets into slot 9. */
+	if (id < 1200) {
+		add_question(sequence, like, NAME(NAME_HOST), 206, NAME(NAME_NULL), below(2));
+		return NAME(9);
+	}
+	if (id < 3000) {
+		add_question(sequence, like, NAME(NAME_HOST), 408, NAME(NAME_NULL), below(2));
+		return NAME(9);
+	}
+	if (id < 3200) {
+		add_plain_question(sequence, like, NAME(NAME_HOST), 407);
+		return NAME(9 + below(2));
+	}
+	if (id >= 3600 && id < 4000) {
+		if (!one_in(3))
+			return NAME(NAME_THREAD);
+		add_plain_question(sequence, like, NAME(NAME_SELF), 3402);
+		return NAME(9 + below(2));
+	}
+	if (id >= 4000 && id < 4100) {
+		add_plain_question(sequence, like, NAME(NAME_HOST), 213);
+		if (!one_in(4))
+			add_question(sequence, like, NAME(NAME_HOST), 420, NAME(9), 0);
+		return NAME(9);
+	}
+	if (id >= 4900 && id < 5000)
+		return NAME(9 + below(3));
+	if (one_in(5)) {
+		ADD(sequence, like, OPS_OWN + trap_task_for_pid(), 1 + below(PROCESSES),
+		    POINTER(10));
+		return NAME(10);
+	}
 	return NAME(NAME_SELF);
 }
 
@@ -201,11 +261,13 @@ static void add_request(struct sequence *sequence, const struct call *like,
 {
 	const struct shape *shape;
 	struct call *data = NULL;
+	uint32_t target;
 
 	if (!shapes->count)
 		return;
 	shape = &shapes->shape[below(shapes->count)];
-	ADD(sequence, like, OP_BEGIN, target_of(shape->id), COPY_SEND, NAME(7), MAKE_SEND_ONCE,
+	target = target_of(sequence, like, shape->id);
+	ADD(sequence, like, OP_BEGIN, target, COPY_SEND, NAME(7), MAKE_SEND_ONCE,
 	    (uint32_t)shape->id);
 	for (uint32_t i = 0; i < shape->ports; i++) {
 		if (shape->kind == 1)
@@ -216,7 +278,7 @@ static void add_request(struct sequence *sequence, const struct call *like,
 		else
 			ADD(sequence, like, OP_PORT, some_name(), some_disposition());
 	}
-	if (shape->words || !shape->ports)
+	if (shape->words)
 		ADD(sequence, like, OP_NDR, 0);
 	for (uint32_t i = 0; i < shape->words;) {
 		uint32_t value;
@@ -262,9 +324,56 @@ static void add_trap(struct sequence *sequence, const struct call *like)
 		give(call, some_pointer());
 }
 
+/* A changed program: mostly what the header and its commands say. */
+static void add_macho(struct sequence *sequence, const struct call *like)
+{
+	struct call *call = add(sequence, like, OP_MACHO);
+
+	give(call, below(8));
+	give(call, one_in(3) ? below(4) : 0);
+	for (uint32_t i = below(4); i; i--) {
+		uint32_t at = below(one_in(3) ? 64 : 1200);
+
+		give(call, one_in(8) ? 4096 + at : at & (one_in(8) ? ~0u : ~3u));
+		give(call, some_number());
+	}
+}
+
+/* A queue of events, or one that is there: a change, and then what is to be told. */
+static void add_events(struct sequence *sequence, const struct call *like)
+{
+	uint32_t first = OPS_OWN, queue = 8 + NR_kqueue_create % 8, layout = below(3);
+	const struct trap_form *form;
+	struct call *call;
+
+	while (first + 1 < op_count() && op_trap(first)->number != NR_kqueue_create)
+		first++;
+	if (one_in(2))
+		ADD(sequence, like, first, 0);
+	ADD(sequence, like, OP_EVENT, 16, layout, one_in(3) ? some_number() : some_name(),
+	    -1u - below(one_in(8) ? 18 : 9), one_in(4) ? some_number() : 1 | 1u << below(8),
+	    one_in(2) ? 0 : some_number(), one_in(2) ? below(20) : some_number(),
+	    some_number());
+	/* The three traps follow the first one, and differ in their last members. */
+	form = op_trap(first + 1 + layout);
+	call = add(sequence, like, first + 1 + layout);
+	give(call, NAME(queue));
+	give(call, POINTER(POINTER_WORDS + 16));
+	give(call, 1);
+	give(call, POINTER(POINTER_WORDS + 32));
+	give(call, one_in(3) ? below(4) : 1);
+	while (call && call->count < form->fields && call->count < ARGS_MAX) {
+		enum field_kind kind = form->field[call->count].kind;
+
+		/* Numbers are flags, the first of which says not to wait. */
+		give(call, kind == FIELD_NUMBER ? 1 | below(4) :
+			   one_in(3) ? some_pointer() : POINTER(POINTER_WORDS + 60));
+	}
+}
+
 static void add_own(struct sequence *sequence, const struct call *like)
 {
-	switch (below(12)) {
+	switch (below(18)) {
 	case 0:
 		ADD(sequence, like, OP_FORK, below(PROCESSES));
 		break;
@@ -272,7 +381,7 @@ static void add_own(struct sequence *sequence, const struct call *like)
 		ADD(sequence, like, OP_CHILD, 0);
 		break;
 	case 2:
-		ADD(sequence, like, OP_EXEC, below(4));
+		ADD(sequence, like, OP_EXEC, below(8));
 		break;
 	case 3:
 	case 4:
@@ -293,6 +402,22 @@ static void add_own(struct sequence *sequence, const struct call *like)
 	case 9:
 		ADD(sequence, like, OP_NAP, below(10));
 		break;
+	case 10:
+		add_macho(sequence, like);
+		break;
+	case 11:
+	case 12:
+		ADD(sequence, like, OP_FILE, below(14), 8 + below(8));
+		break;
+	case 13:
+		ADD(sequence, like, OP_TEXT, below(16), below(22));
+		break;
+	case 14:
+		add_events(sequence, like);
+		break;
+	case 15:
+		ADD(sequence, like, OP_NARROW, below(3));
+		break;
 	default:
 		ADD(sequence, like, OP_POKE, below(8), some_value(), some_value());
 	}
@@ -304,8 +429,9 @@ static void add_something(struct sequence *sequence, const struct shapes *shapes
 
 	if (one_in(3))
 		like.process = (uint8_t)below(one_in(3) ? PROCESSES : 2);
-	like.thread = one_in(3);
-	switch (below(10)) {
+	if (one_in(3))
+		like.thread = (uint8_t)(one_in(3) ? below(THREADS) : 1);
+	switch (below(11)) {
 	case 0:
 	case 1:
 		add_message(sequence, &like);
@@ -319,6 +445,7 @@ static void add_something(struct sequence *sequence, const struct shapes *shapes
 		add_request(sequence, &like, shapes);
 		break;
 	case 6:
+	case 7:
 		add_own(sequence, &like);
 		break;
 	default:

@@ -15,6 +15,7 @@ const uint64_t wide_values[WIDES] = {
 static const char *const own_names[OPS_OWN] = {
 	"begin", "port", "ool", "ool_ports", "guarded", "ndr", "data", "send", "ask", "receive",
 	"fork", "child", "exec", "kill", "exit", "open", "close", "poke", "memory", "nap",
+	"macho", "file", "text", "event", "narrow",
 };
 
 static const char *const special_names[NAMES - SLOTS] = {

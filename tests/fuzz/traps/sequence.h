@@ -17,7 +17,7 @@
 #define CALLS_MAX	80u
 #define ARGS_MAX	9u
 #define PROCESSES	4u
-#define THREADS		2u
+#define THREADS		4u
 #define SLOTS		16u
 /* The longest text of a sequence, with its 0 */
 #define TEXT_MAX	12000u
@@ -84,6 +84,11 @@ enum op {
 	OP_POKE,	/* word, values… */
 	OP_MEMORY,	/* page, what becomes of it */
 	OP_NAP,		/* ms */
+	OP_MACHO,	/* program, environment, offset, word there instead… */
+	OP_FILE,	/* which: opens it; slot for the descriptor, the next for another one */
+	OP_TEXT,	/* word, path: writes it there */
+	OP_EVENT,	/* word, layout, ident, filter, flags, fflags, data, udata */
+	OP_NARROW,	/* traps are made as 32-bit programs make them, if not 0 */
 	OPS_OWN,
 };
 
@@ -93,12 +98,13 @@ enum field_kind { FIELD_NAME, FIELD_NUMBER, FIELD_POINTER, FIELD_BYTES };
 struct trap_form {
 	const char *name;
 	unsigned int number;
-	/* Of the structure; 0 when the argument is a value or nothing. */
-	uint32_t size;
+	/* Of the structure, also as 32-bit programs have it; 0 for a value or nothing. */
+	uint32_t size, narrow_size;
 	uint32_t fields;
+	/* The result is a name or a descriptor. */
 	bool gives_name;
 	struct {
-		uint32_t offset, size;
+		uint32_t offset, size, narrow_offset, narrow_size;
 		enum field_kind kind;
 	} field[ARGS_MAX];
 };

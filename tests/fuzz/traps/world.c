@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "act.h"
+#include "files.h"
 
 /*
  * How long a call may take before the next one is made; longer ones go on beside
@@ -311,6 +312,7 @@ bool world_visit(void (*work)(void))
 bool world_init(long slow)
 {
 	slowness = slow;
+	files_init();
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		     -1, 0);
 	return board != MAP_FAILED;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OBJECT_KINDS_MAX	24
+#define OBJECT_KINDS_MAX	48
 
 struct object_counts {
 	size_t kinds;
