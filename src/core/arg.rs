@@ -88,6 +88,11 @@ impl<T: ArgStruct> TrapArg for InOut<T> {
 }
 
 impl<T: ArgStruct> InOut<T> {
+    /// Where the structure is.
+    pub(crate) fn address(&self) -> UserAddr {
+        self.address
+    }
+
     /// Writes the structure back.
     #[allow(dead_code)] // Part of the interface for traps; not every build has a user.
     pub(crate) fn write_back(&self) -> Result<(), Fault> {

@@ -192,6 +192,11 @@ impl PreparedExec {
         Ok(())
     }
 
+    /// The image can do more than who loads it.
+    pub(crate) fn gain_privileges(&self) {
+        self.task.gain_privileges();
+    }
+
     /// Notes where the image's dynamic linker will keep its list of images.
     pub(crate) fn set_dyld_info(&self, info: DyldInfo) {
         self.task.set_dyld_info(info);

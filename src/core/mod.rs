@@ -14,7 +14,7 @@
 //! 2. `Suspension::stops` (mutex): what stops the threads of a task.
 //! 3. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
 //! 4. `Thread::last_child`, `EarlyChild::child`, `Task::tracer`, `Task::vchroot`,
-//!    `Task::dyld_info`, `Parking::frame` (spinlocks): leaves.
+//!    `Task::dyld_info`, `Parking::frame`, `Handed::state` (spinlocks): leaves.
 //!
 //! Those of `watch`, which tell of processes, stand there; watchers' come after them.
 //!
@@ -25,10 +25,12 @@ mod arg;
 mod chardev;
 pub(crate) mod commpage;
 mod debug;
+mod handed;
 mod history;
 mod lifecycle;
 mod mach;
 mod object;
+mod program;
 mod registry;
 mod result;
 mod states;
@@ -58,6 +60,11 @@ pub(crate) use self::{
         COMMPAGE_ADDRESS, //
     },
     debug::DebugFiles,
+    handed::{
+        HandedState,
+        FLOAT_WORDS,
+        GENERAL_WORDS, //
+    },
     lifecycle::PreparedExec,
     mach::{
         mach,

@@ -103,6 +103,10 @@ pub(crate) trait TaskState: Send + Sync + 'static {
     /// the task is in a trap, and none will make another. The state itself lives on while anything
     /// refers to the task, so that children that have not trapped yet can still inherit.
     fn task_ended(&self) {}
+
+    /// The task, which has just been made for an image that is being loaded, can do more than who
+    /// loads it could. What it has inherited must not give others power over it.
+    fn gained_privileges(&self) {}
 }
 
 /// A subsystem's state for one thread.

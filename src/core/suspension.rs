@@ -36,10 +36,6 @@ use crate::linux::{
         Unparked, //
     },
     process::ProcessId,
-    registers::{
-        self,
-        Registers, //
-    },
     task_work::{
         interrupt,
         run_in,
@@ -232,35 +228,10 @@ impl Task {
         Ok(())
     }
 
-    /// The registers of `thread`, one of the task's and not the current one: as they are where it
-    /// has parked, or sleeps in a system call.
+    /// Keeps `thread` from its program until `look` finds what it wants.
     ///
     /// `KERN_ABORTED` when a signal comes first, `KERN_TERMINATED`, `KERN_RESOURCE_SHORTAGE`.
-    pub(crate) fn registers_of(&self, thread: &Thread) -> KernResult<Registers> {
-        self.with_stopped(thread, || {
-            let parked = thread.parking.read();
-            parked.or_else(|| registers::of_sleeping(thread.linux()))
-        })
-    }
-
-    /// Replaces the registers of `thread`, one of the task's and not the current one. A wait of it
-    /// in the kernel is ended for that. Errors as [`registers_of`](Self::registers_of).
-    pub(crate) fn set_registers_of(&self, thread: &Thread, registers: &Registers) -> KernResult {
-        let mut nudged = false;
-        let mut nudge = Ok(());
-        self.with_stopped(thread, || {
-            let done = thread.parking.write(registers);
-            if done.is_none() && !nudged {
-                nudged = true;
-                nudge = thread.abort();
-            }
-            done
-        })?;
-        nudge
-    }
-
-    /// Keeps `thread` from its program until `look` finds what it wants.
-    fn with_stopped<R>(
+    pub(super) fn with_stopped<R>(
         &self,
         thread: &Thread,
         mut look: impl FnMut() -> Option<R>,
@@ -291,6 +262,15 @@ impl Task {
             self.suspension.parked.wake_all();
         }
         result
+    }
+
+    /// Sleeps as long as `thread`, the current one and one of the task's, is suspended: for one that
+    /// has handed its registers in. Returns before that when the thread has been killed, or has a
+    /// signal that the kernel must act upon; it parks on its way to its program then.
+    pub(crate) fn sleep_while_suspended(&self, thread: &Thread) {
+        let _ = park::park(&self.suspension.parked, || {
+            self.suspend_count() != 0 || thread.suspend_count() != 0
+        });
     }
 
     /// Whether the current thread, one of the task's, is to stop.

@@ -233,6 +233,13 @@ impl Task {
         Ok(())
     }
 
+    /// The task, which has not begun, will be able to do more than the one that it inherits from.
+    pub(super) fn gain_privileges(&self) {
+        for state in self.states.last_first() {
+            state.gained_privileges();
+        }
+    }
+
     /// The identity that the task claims.
     pub(crate) fn claimed_ids(&self) -> ClaimedIds {
         ClaimedIds {
@@ -270,7 +277,6 @@ impl Task {
 
     /// Lets those know who wait for signals of this task that one has come from another process:
     /// `signal` is a BSD number, and need not be a valid one. No lock may be held.
-    #[allow(dead_code)] // Part of the interface for subsystems.
     pub(crate) fn post_signal(&self, signal: u32) {
         for subsystem in self.mach.subsystems() {
             subsystem.signal_posted(self, signal);

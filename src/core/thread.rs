@@ -7,6 +7,7 @@
 //! Locks: `last_child` is a leaf.
 
 use super::{
+    handed::Handed,
     object::Live,
     states::States,
     suspension::Count,
@@ -68,6 +69,9 @@ pub(crate) struct Thread {
     pub(super) holds: Count,
     #[pin]
     pub(super) parking: Parking,
+    /// The registers that its client has handed in.
+    #[pin]
+    pub(crate) handed: Handed,
     /// The child that this thread forked last and did not wait for yet.
     #[pin]
     last_child: SpinLock<Option<Arc<Unborn>>>,
@@ -101,6 +105,7 @@ impl Thread {
                 suspensions: Count::new(),
                 holds: Count::new(),
                 parking <- Parking::new(),
+                handed <- Handed::new(),
                 last_child <- new_spinlock!(None, "Thread::last_child"),
                 work: TaskWork::new(),
                 _live: Live::new(&THREADS),

@@ -116,6 +116,26 @@ impl ProcessId {
         (!unsafe { process.leader() }.is_null()).then_some(process)
     }
 
+    /// The process that the thread with number `number` in the pid namespace of the current one is
+    /// of, and the thread's number in the first pid namespace. `None` if there is no such thread.
+    pub(crate) fn of_thread_in_current_ns(number: u32) -> Option<(Self, u32)> {
+        let number = i32::try_from(number).ok()?;
+        // SAFETY: Any number may be looked up.
+        let pid = NonNull::new(unsafe { bindings::find_get_pid(number) })?;
+        // INVARIANT: `find_get_pid` counts a reference for its caller.
+        let thread = Self(pid);
+        let _rcu = rcu::read_lock();
+        // SAFETY: The pid is valid. RCU keeps the thread that it names.
+        let process = unsafe {
+            let task = bindings::pid_task(thread.as_ptr(), bindings::pid_type_PIDTYPE_PID);
+            NonNull::new(task)?;
+            bindings::get_task_pid(task, bindings::pid_type_PIDTYPE_TGID)
+        };
+        // INVARIANT: `get_task_pid` counts a reference for its caller.
+        let process = Self(NonNull::new(process)?);
+        Some((process, thread.global_nr()))
+    }
+
     /// The first process of the current pid namespace, unless it is dead.
     pub(crate) fn init_of_current_ns() -> Option<Self> {
         Self::from_current_ns(1)

@@ -106,15 +106,12 @@ impl Frame {
         // SAFETY: As above; all variants of the unions are numbers.
         let (cs, ss) = unsafe { (regs.__bindgen_anon_1.cs, regs.__bindgen_anon_2.ss) };
         // SAFETY: As above.
-        let (ds, es, fs, gs, trap, error, address) = unsafe {
+        let (ds, es, fs, gs) = unsafe {
             (
                 (&raw const (*thread).ds).read_volatile(),
                 (&raw const (*thread).es).read_volatile(),
                 (&raw const (*thread).fsindex).read_volatile(),
                 (&raw const (*thread).gsindex).read_volatile(),
-                (&raw const (*thread).trap_nr).read_volatile(),
-                (&raw const (*thread).error_code).read_volatile(),
-                (&raw const (*thread).cr2).read_volatile(),
             )
         };
         let (ax, ip) = before_restart(&regs, is_parked);
@@ -142,11 +139,8 @@ impl Frame {
                 fs,
                 gs,
             },
-            fault: Fault {
-                trap: trap as u16,
-                error: error as u32,
-                address: address as u64,
-            },
+            // SAFETY: As above.
+            fault: unsafe { fault_of(self.task) },
         }
     }
 
@@ -180,6 +174,34 @@ impl Frame {
         // The system call that was interrupted is not begun again, unless the registers say so.
         regs.orig_ax = NO_CALL;
     }
+}
+
+/// # Safety
+///
+/// The task must exist. The fault may be changing.
+unsafe fn fault_of(task: NonNull<bindings::task_struct>) -> Fault {
+    // SAFETY: The caller's promise. What changes meanwhile is numbers only, hence the volatile
+    // accesses.
+    let (trap, error, address) = unsafe {
+        let thread = &raw const (*task.as_ptr()).thread;
+        (
+            (&raw const (*thread).trap_nr).read_volatile(),
+            (&raw const (*thread).error_code).read_volatile(),
+            (&raw const (*thread).cr2).read_volatile(),
+        )
+    };
+    // CAST: the kernel keeps small numbers in wider fields.
+    Fault {
+        trap: trap as u16,
+        error: error as u32,
+        address: address as u64,
+    }
+}
+
+/// The last exception of `thread` that became a signal.
+pub(crate) fn last_fault(thread: &ThreadRef) -> Fault {
+    // SAFETY: The reference keeps the task.
+    NonNull::new(thread.as_ptr()).map_or_else(Fault::default, |task| unsafe { fault_of(task) })
 }
 
 /// Register `ax` and the instruction pointer as they were before a system call that is going on, or

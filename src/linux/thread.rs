@@ -11,7 +11,7 @@
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
 use super::{
-    bindings as shim,
+    bindings as shim, current,
     wait::{
         schedule_until,
         Deadline,
@@ -39,6 +39,11 @@ impl ThreadRef {
     /// The thread of `task`.
     pub(crate) fn of(task: &Task) -> Self {
         Self(ARef::from(task))
+    }
+
+    /// Whether this is the current thread.
+    pub(crate) fn is_current(&self) -> bool {
+        core::ptr::eq(self.as_ptr(), current::task())
     }
 
     /// Whether the thread has begun to exit.

@@ -143,6 +143,9 @@ impl Program {
             // Only now it is known what the program may do that its caller may not.
             return Err(EPERM);
         }
+        if image.is_privileged() {
+            self.task.gain_privileges();
+        }
         image.block_signals(SUSPEND_SIGNALS);
         // CAST: `usize` has 64 bits, here and below.
         image.want_stack(self.plan.stack_size() as usize);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "exception.h"
 #include "harness.h"
 #include "mach.h"
 #include "message.h"
@@ -113,6 +114,38 @@ static int32_t ask(name_t task, int32_t id)
 
 	message_init(&message, MSGH_BITS(COPY_SEND, MAKE_SEND_ONCE), task, new_port(), id);
 	return (int32_t)msg_send(&message, HEADER_SIZE);
+}
+
+/* Who is told of exceptions of @task: the one right that it has for all of them */
+static name_t listener(name_t task)
+{
+	struct rpc rpc;
+
+	REQUIRE_RET(RPC(&rpc, task, 3414, EXC_MASK_ALL), 0);
+	CHECK_EQ(rpc_words(&rpc)[0], 1);
+	return rpc_right(&rpc, 0, MOVE_SEND);
+}
+
+TEST(exception_ports_are_inherited_unless_the_program_is_set_uid)
+{
+	for (int set_uid = 0; set_uid < 2; set_uid++) {
+		struct other other;
+		name_t port, task = 0;
+
+		mach_open();
+		install(set_uid ? 04755 : 0755);
+		other_start(&other, prepare, NULL);
+		port = new_send_right();
+		REQUIRE_RET(listen_to(other.task, EXC_MASK_ALL, port, EXC_STATE, 4), 0);
+		CHECK_HEX(listener(other.task), port);
+		let_it_execute(&other);
+		CHECK_RET(find_task(other.pid, &task), 0);
+		CHECK(task != other.task);
+		/* They would give power over registers. */
+		CHECK_HEX(listener(task), set_uid ? 0 : port);
+		kill_child(other.pid);
+		close(input[1]);
+	}
 }
 
 TEST(program_that_is_not_set_uid_is_controlled)

@@ -250,7 +250,7 @@ TEST(kinds_of_states)
 {
 	static const struct { uint32_t flavor, count; int32_t answer; } kinds[] = {
 		{ 1, 614, KERN_INVALID_ARGUMENT },	{ 3, 614, KERN_INVALID_ARGUMENT },
-		{ 2, 614, KERN_NOT_SUPPORTED },		{ 5, 614, KERN_NOT_SUPPORTED },
+		{ 2, 614, KERN_INVALID_ARGUMENT },	{ 5, 614, KERN_NOT_SUPPORTED },
 		{ 8, 614, KERN_NOT_SUPPORTED },		{ 10, 614, KERN_NOT_SUPPORTED },
 		{ 11, 614, KERN_NOT_SUPPORTED },	{ 12, 614, KERN_NOT_SUPPORTED },
 		{ 0, 614, KERN_INVALID_ARGUMENT },	{ 13, 614, KERN_INVALID_ARGUMENT },
@@ -287,7 +287,7 @@ TEST(kinds_of_states)
 	CHECK_RET(RPC(&rpc, thread, SET_STATE, THREAD_STATE64, 0), KERN_INVALID_ARGUMENT);
 	CHECK_RET(RPC(&rpc, thread, 3602, EXCEPTION_STATE64, 4, 0, 0, 0, 0), KERN_INVALID_ARGUMENT);
 	CHECK_RET(RPC(&rpc, thread, SET_STATE, THREAD_STATE, 2, 5, 42), KERN_INVALID_ARGUMENT);
-	CHECK_RET(RPC(&rpc, thread, SET_STATE, 5, 0), KERN_NOT_SUPPORTED);
+	CHECK_RET(RPC(&rpc, thread, SET_STATE, 5, 0), KERN_INVALID_ARGUMENT);
 	rpc_begin(&rpc, thread, SET_STATE);
 	rpc_word(&rpc, THREAD_STATE);
 	rpc_word(&rpc, 44);

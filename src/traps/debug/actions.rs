@@ -60,6 +60,32 @@ impl Action {
     }
 }
 
+/// Who is told of an exception, and how.
+pub(super) struct Listener {
+    pub(super) port: SendRight,
+    pub(super) manner: Manner,
+    /// Whether codes have 64 bits.
+    pub(super) wide_codes: bool,
+    /// The kind of state that is told, where one is.
+    pub(super) flavor: i32,
+}
+
+/// What a listener is told besides the exception.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Thread and task.
+    Identity,
+    /// A state of the thread.
+    State,
+    /// Both.
+    StateIdentity,
+}
+
+/// `MACH_EXCEPTION_CODES`
+const WIDE_CODES: u32 = 0x8000_0000;
+/// `MACH_EXCEPTION_ERRORS`, which goes with any behavior.
+const ERRORS: u32 = 0x4000_0000;
+
 /// Some kinds of exceptions.
 #[derive(Clone, Copy)]
 pub(super) struct Mask(u32);
@@ -89,10 +115,7 @@ impl NewAction {
     /// Checks what a caller wants. `KERN_INVALID_ARGUMENT` for a behavior that there is not, unless
     /// there is no port, and for a kind of state that there is not.
     pub(super) fn new(port: Option<SendRight>, behavior: u32, flavor: i32) -> KernResult<Self> {
-        /// 64-bit codes, and errors, which go with any behavior.
-        const FLAGS: u32 = 0xc000_0000;
-
-        let known_behavior = matches!(behavior & !FLAGS, 1..=3);
+        let known_behavior = manner(behavior).is_some();
         // Kinds of states of threads (XNU osfmk/mach/i386/thread_status.h), or none.
         let known_flavor = matches!(flavor, 0..=13 | 16..=22);
         if (port.is_some() && !known_behavior) || !known_flavor {
@@ -103,6 +126,16 @@ impl NewAction {
             behavior,
             flavor,
         }))
+    }
+}
+
+/// What `behavior` has a listener told.
+fn manner(behavior: u32) -> Option<Manner> {
+    match behavior & !(WIDE_CODES | ERRORS) {
+        1 => Some(Manner::Identity),
+        2 => Some(Manner::State),
+        3 => Some(Manner::StateIdentity),
+        _ => None,
     }
 }
 
@@ -122,6 +155,17 @@ impl Actions {
         let list = parent.map(Self::copy).unwrap_or_default();
         pin_init!(Self {
             list <- new_spinlock!(list, "Actions::list"),
+        })
+    }
+
+    /// Who is told of exceptions of `kind`, if there is anybody.
+    pub(super) fn listener(&self, kind: usize) -> Option<Listener> {
+        let action = self.list.lock().get(kind)?.copy();
+        Some(Listener {
+            manner: manner(action.behavior)?,
+            wide_codes: action.behavior & WIDE_CODES != 0,
+            flavor: action.flavor,
+            port: action.port.filter(|right| right.port().is_alive())?,
         })
     }
 

@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What debuggers and their targets ask of the kernel (ABI traps §11): who traces whom, and who is
-//! told of exceptions. So far nothing raises any.
+//! What debuggers and their targets ask of the kernel (ABI traps §11): who traces whom, what becomes
+//! of signals, and who is told of exceptions.
 //!
 //! | file | what |
 //! |---|---|
 //! | `actions`, `exception_routines` | exception ports |
+//! | `exception`, `answer` | an exception is told, and what comes of it |
+//! | `signal` | signals that clients catch |
+//! | `tracer` | who traces whom |
 //!
-//! Locks: that of `actions`, a leaf.
+//! Locks: those of `actions` and `answer`, leaves.
 
 mod actions;
+mod answer;
+mod exception;
 mod exception_routines;
+mod signal;
+mod tracer;
 
 use self::actions::Actions;
 use crate::{
-    abi::{
-        args::SetTracerArgs,
-        nr, //
-    },
     core::{
         Birth,
-        Context,
+        ObjectCounter,
         StateKey,
         Subsystem,
         Task,
@@ -30,13 +33,11 @@ use crate::{
     },
     linux::process::{
         self,
-        PidNamespaceKey,
-        ProcessId, //
+        PidNamespaceKey, //
     },
     traps::ipc::{
         RoutineDescriptor,
-        RoutineSet,
-        TaskPort, //
+        RoutineSet, //
     },
 };
 use core::any::Any;
@@ -50,15 +51,10 @@ use kernel::{
         Arc, //
     },
 };
-use mach_macros::{
-    trap,
-    traps, //
-};
-
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![get_tracer, set_tracer]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [signal::TRAPS, tracer::TRAPS];
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [exception_routines::ROUTINES];
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 2] = [answer::ROUTINES, exception_routines::ROUTINES];
 
 /// The routines of this subsystem.
 pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("debug", &ROUTINE_LISTS);
@@ -90,6 +86,8 @@ struct TaskDebug {
     host: Arc<HostActions>,
     /// What is done when a guard is violated.
     guard_behavior: Atomic<u32>,
+    /// Whether signals that are no exceptions are told as such (`ptrace_sigexc`).
+    signals_are_exceptions: Atomic<bool>,
 }
 
 impl TaskState for TaskDebug {
@@ -101,6 +99,12 @@ impl TaskState for TaskDebug {
         // What this very task has received from dies later, and goes when the next one ends.
         self.host.actions.forget_dead();
     }
+
+    fn gained_privileges(&self) {
+        // Who is told of an exception can change registers (XNU osfmk/kern/ipc_tt.c,
+        // `ipc_task_reset`).
+        self.actions.clear();
+    }
 }
 
 /// What a thread has of this.
@@ -108,6 +112,8 @@ impl TaskState for TaskDebug {
 struct ThreadDebug {
     #[pin]
     actions: Actions,
+    /// The BSD signal that the signal which is being looked at is to become; 0 for none.
+    pending_signal: Atomic<i32>,
 }
 
 impl ThreadState for ThreadDebug {
@@ -149,6 +155,11 @@ impl Subsystem for Debug {
         &TRAPS
     }
 
+    fn objects(&self) -> &'static [&'static ObjectCounter] {
+        static OBJECTS: [&ObjectCounter; 1] = [&answer::QUESTIONS];
+        &OBJECTS
+    }
+
     fn bind(&self, position: usize) {
         TASK.bind(position);
         THREAD.bind(position);
@@ -163,6 +174,7 @@ impl Subsystem for Debug {
                 actions <- Actions::new(parent.map(|parent| &parent.actions)),
                 host,
                 guard_behavior: Atomic::new(guard_behavior),
+                signals_are_exceptions: Atomic::new(false),
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -173,6 +185,7 @@ impl Subsystem for Debug {
         let state: Arc<ThreadDebug> = Arc::pin_init(
             pin_init!(ThreadDebug {
                 actions <- Actions::new(None),
+                pending_signal: Atomic::new(0),
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -184,40 +197,8 @@ impl Subsystem for Debug {
     }
 }
 
-/// Tells the process that traces a task: that of process `pid`, or the caller's for 0. The answer
-/// is 0 if there is none, or none that the caller can see. `ESRCH` if the process has no task.
-#[trap(nr::GET_TRACER)]
-fn get_tracer(context: &Context<'_>, pid: i32) -> Result<u32> {
-    let tracer = match pid {
-        0 => context.task().tracer(),
-        _ => context.mach().task_of_pid(pid).ok_or(ESRCH)?.tracer(),
-    };
-    Ok(tracer.map_or(0, |tracer| tracer.nr_in_current_ns()))
-}
-
-/// Sets the process that traces a task: that of process `target`, or the caller's for 0. A tracer
-/// of 0 or less clears it.
-///
-/// `ESRCH` if the target has no task or the tracer does not exist, `EPERM` if the target is traced
-/// already or the caller may not control it.
-#[trap(nr::SET_TRACER)]
-fn set_tracer(context: &Context<'_>, args: SetTracerArgs) -> Result {
-    let other = match args.target {
-        0 => None,
-        pid => Some(context.mach().task_of_pid(pid).ok_or(ESRCH)?),
-    };
-    let task = other.as_deref().unwrap_or(context.task());
-    TaskPort::of(task)
-        .ok_or(ESRCH)?
-        .controlled(context)
-        .map_err(|_| EPERM)?;
-    let tracer = match u32::try_from(args.tracer) {
-        Ok(0) | Err(_) => None,
-        Ok(pid) => Some(ProcessId::from_current_ns(pid).ok_or(ESRCH)?),
-    };
-    if task.set_tracer(tracer) {
-        Ok(())
-    } else {
-        Err(EPERM)
-    }
+/// Whether signals of `task` are told as exceptions.
+fn turns_signals_into_exceptions(task: &Task) -> bool {
+    TASK.of_task(task)
+        .is_some_and(|own| own.signals_are_exceptions.load(Relaxed))
 }

@@ -20,6 +20,7 @@
 //! | `withdraw` | what was given out for nothing is taken back |
 //! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
+//! | `kernel_request` | how the kernel asks |
 //! | `registered` | the ports that a task keeps for its children |
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
 //! | `account` | what a task makes the kernel keep, and the limit of that |
@@ -60,6 +61,7 @@ mod error;
 mod growth;
 mod guard_routines;
 mod guarded;
+mod kernel_request;
 mod kobject;
 mod layout;
 mod mach_msg;
@@ -104,6 +106,7 @@ mod withdraw;
 // What is here is the interface for subsystems; not every part has a user in every build.
 #[allow(unused_imports)]
 pub(crate) use self::{
+    kernel_request::request as request_of_user,
     kobject::{
         as_kind,
         kind,

@@ -62,7 +62,7 @@ pub(super) fn message(
     };
     let complex = !reply.items.is_empty();
     let bits = MsgBits::new(destination.received_as, None, None);
-    let mut message = Writer::new(&reply)?;
+    let mut message = Writer::new(size_of_reply(&reply))?;
     message.put(&MachMsgHeader {
         bits: if complex { bits.complex() } else { bits },
         size: message.message.size(),
@@ -101,7 +101,8 @@ fn size_of_reply(reply: &Reply) -> usize {
     size.saturating_add(reply.inline.len())
 }
 
-fn descriptor_size(item: &Item) -> usize {
+/// Bytes of a descriptor.
+pub(super) fn descriptor_size(item: &Item) -> usize {
     match item {
         Item::Port(..) => size_of::<PortDescriptor>(),
         Item::Ports(_) => size_of::<OolPortsDescriptor64>(),
@@ -110,20 +111,22 @@ fn descriptor_size(item: &Item) -> usize {
 }
 
 /// A message that is being written.
-struct Writer {
-    message: KBox<Node<Message>>,
+pub(super) struct Writer {
+    pub(super) message: KBox<Node<Message>>,
     offset: usize,
 }
 
 impl Writer {
-    fn new(reply: &Reply) -> Result<Self, AllocError> {
+    /// Begins one of `size` bytes.
+    pub(super) fn new(size: usize) -> Result<Self, AllocError> {
         Ok(Self {
-            message: Message::new(size_of_reply(reply))?,
+            message: Message::new(size)?,
             offset: 0,
         })
     }
 
-    fn put<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) {
+    /// Appends a value.
+    pub(super) fn put<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) {
         let bytes = value.as_bytes();
         let end = self.offset.saturating_add(bytes.len());
         // The message was made as large as the reply is.
@@ -133,7 +136,8 @@ impl Writer {
         self.offset = end;
     }
 
-    fn put_items(&mut self, items: KVec<Item>) -> Result<(), AllocError> {
+    /// Appends the body, with the descriptors of `items`.
+    pub(super) fn put_items(&mut self, items: KVec<Item>) -> Result<(), AllocError> {
         self.message
             .carried
             .reserve(items.len(), GFP_KERNEL_ACCOUNT)?;

@@ -4,13 +4,17 @@
 
 mod image;
 mod info;
+mod layout;
 mod lookup;
 mod policy;
 mod refused;
 mod registers;
+pub(crate) mod state;
 mod suspend;
 mod thread_info;
 mod threads;
+
+pub(crate) use self::suspend::resume;
 
 use self::{
     policy::Policies,

@@ -12,6 +12,7 @@
 use crate::{
     core::{
         mach,
+        Context,
         KernError,
         KernResult,
         Mach,
@@ -174,13 +175,20 @@ impl Holds {
     }
 }
 
-/// Who `call` comes from, as the owner of a suspension of `task`: nobody if that is itself.
-fn owner<'a>(call: &Call<'a>, task: &Task) -> KernResult<Option<&'a TaskNamePort>> {
-    if ptr::eq(task, call.task()) {
+/// `caller` as the owner of a suspension of `task`: nobody if that is itself.
+fn owner<'a>(caller: &Context<'a>, task: &Task) -> KernResult<Option<&'a TaskNamePort>> {
+    if ptr::eq(task, caller.task()) {
         return Ok(None);
     }
-    let own = TaskPort::of(call.task()).ok_or(KernError::FAILURE)?;
+    let own = TaskPort::of(caller.task()).ok_or(KernError::FAILURE)?;
     Ok(Some(own.name()))
+}
+
+/// Takes back one suspension of `task`: one of the caller's, or if it has none anybody's.
+/// `KERN_FAILURE` if there is none.
+pub(crate) fn resume(caller: &Context<'_>, task: &Task) -> KernResult {
+    Holds::of(task)?.take(owner(caller, task)?)?;
+    task.resume()
 }
 
 /// Suspends a task once more.
@@ -190,7 +198,7 @@ fn owner<'a>(call: &Call<'a>, task: &Task) -> KernResult<Option<&'a TaskNamePort
 fn task_suspend(call: &Call<'_>, port: &TaskPort) -> KernResult {
     let task = port.controlled(call.context())?;
     let holds = Holds::of(&task)?;
-    let owner = owner(call, &task)?;
+    let owner = owner(call.context(), &task)?;
     if let Some(owner) = owner {
         let own = Holds::of(call.task())?;
         own.remember(call.context().mach(), owner, port.name())?;
@@ -207,10 +215,7 @@ fn task_suspend(call: &Call<'_>, port: &TaskPort) -> KernResult {
 /// `KERN_FAILURE` if there is none, `KERN_NO_ACCESS`, `KERN_INVALID_TASK`.
 #[routine(3408)]
 fn task_resume(call: &Call<'_>, port: &TaskPort) -> KernResult {
-    let task = port.controlled(call.context())?;
-    let holds = Holds::of(&task)?;
-    holds.take(owner(call, &task)?)?;
-    task.resume()
+    resume(call.context(), &*port.controlled(call.context())?)
 }
 
 /// A suspension that ends with the right to it.
