@@ -155,10 +155,12 @@ TEST(table_has_no_other_routine)
 	file = fopen("/sys/kernel/debug/mach/routines", "re");
 	REQUIRE(file);
 	while (fgets(line, sizeof(line), file)) {
-		bool found = false;
+		bool found;
 		int id = 0;
 
 		REQUIRE_EQ(sscanf(line, "%d", &id), 1);
+		/* Answers have no reply: see test_exceptions. */
+		found = id > 2500 && id < 2508;
 		for (size_t i = 0; i < shape_count; i++)
 			found |= shapes[i].id == id;
 		if (!found)

@@ -10,10 +10,8 @@
 //! Locks: none.
 
 use super::{
-    message::{
-        HeaderRight,
-        Item, //
-    },
+    carried::Item,
+    message::HeaderRight,
     notify,
     reply_message::{
         descriptor_size,
