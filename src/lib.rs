@@ -99,8 +99,9 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
     };
     let all: [Arc<dyn Subsystem>; 12] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
-        // Before ipc: it lets go of rights when a task's ports have died.
+        // Before ipc: they let go of rights when a task's ports have died.
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
+        Arc::new(traps::debug::Debug::new()?, GFP_KERNEL)?,
         Arc::new(traps::ipc::Ipc::new(routines, limits)?, GFP_KERNEL)?,
         Arc::new(traps::task::TaskTraps, GFP_KERNEL)?,
         Arc::new(traps::pthread::Pthread, GFP_KERNEL)?,
@@ -109,7 +110,6 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::psynch::Psynch::new()?, GFP_KERNEL)?,
         Arc::new(traps::kqueue::Kqueues, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Paths, GFP_KERNEL)?,
-        Arc::new(traps::debug::Debug::new()?, GFP_KERNEL)?,
         Arc::new(traps::vm::Vm, GFP_KERNEL)?,
     ];
     let mut subsystems = KVec::with_capacity(all.len(), GFP_KERNEL)?;

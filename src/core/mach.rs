@@ -4,6 +4,7 @@
 
 use super::{
     history::History,
+    states::States,
     stats::{
         Counters,
         EVENTS, //
@@ -18,9 +19,13 @@ use super::{
         Watches,
         WATCHES, //
     },
+    Birth,
     Event,
+    Making,
     ObjectCounter,
     Subsystem,
+    TaskState,
+    ThreadState,
     TrapRegistry, //
 };
 use crate::linux::{
@@ -49,6 +54,10 @@ use kernel::{
 pub(crate) struct Mach {
     pub(super) registry: TrapRegistry,
     subsystems: KVec<Arc<dyn Subsystem>>,
+    /// The states that tasks have in common, see [`Making::WhenChanged`].
+    common_task_states: States<dyn TaskState>,
+    /// Those of threads.
+    common_thread_states: States<dyn ThreadState>,
     #[pin]
     pub(super) tasks: Tasks,
     /// Held while a process gets its task, so that it gets one only.
@@ -68,9 +77,20 @@ impl Mach {
     /// With `trace` every trap is logged.
     pub(crate) fn new(subsystems: KVec<Arc<dyn Subsystem>>, trace: bool) -> Result<Arc<Self>> {
         let mut registry = TrapRegistry::new(trace)?;
+        let mut common_task_states = States::with_capacity(subsystems.len())?;
+        let mut common_thread_states = States::with_capacity(subsystems.len())?;
         for (position, subsystem) in subsystems.iter().enumerate() {
             registry.register(&**subsystem)?;
-            subsystem.bind(position);
+            subsystem.states().bind(position);
+            let (task, thread) = match subsystem.states().making() {
+                Making::WhenChanged => (
+                    subsystem.new_task(&Birth::default())?,
+                    subsystem.new_thread()?,
+                ),
+                Making::AtBirth | Making::WhenAsked => (None, None),
+            };
+            common_task_states.push(task, TaskState::as_any)?;
+            common_thread_states.push(thread, ThreadState::as_any)?;
         }
         let events = Counters::new()?;
         let watches = Deferred::new(Watches::new(), GFP_KERNEL)?;
@@ -79,6 +99,8 @@ impl Mach {
             pin_init!(Self {
                 registry,
                 subsystems,
+                common_task_states,
+                common_thread_states,
                 tasks <- Tasks::new(),
                 birth <- new_mutex!((), "Mach::birth"),
                 births <- new_wait_queue!("Mach::births"),
@@ -93,6 +115,16 @@ impl Mach {
     /// The subsystems, in order of registration.
     pub(super) fn subsystems(&self) -> &[Arc<dyn Subsystem>] {
         &self.subsystems
+    }
+
+    /// The states that tasks without states of their own have in common.
+    pub(super) fn common_task_states(&self) -> &States<dyn TaskState> {
+        &self.common_task_states
+    }
+
+    /// The same of threads.
+    pub(super) fn common_thread_states(&self) -> &States<dyn ThreadState> {
+        &self.common_thread_states
     }
 
     /// Counts an event.

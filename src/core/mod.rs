@@ -92,7 +92,9 @@ pub(crate) use self::{
     stats::Event,
     subsystem::{
         Birth,
+        Making,
         StateKey,
+        StateKeys,
         Subsystem,
         TaskState,
         ThreadState, //

@@ -2,8 +2,8 @@
 
 //! The states that subsystems keep for one task or thread, by the position of the subsystem.
 //!
-//! Most are made with the task or thread; those of subsystems that few programs use are made when
-//! they are first asked for, see [`Subsystem::makes_states_late`](super::Subsystem).
+//! Some are made with the task or thread, others when they are first asked for, see
+//! [`Making`](super::Making).
 //!
 //! Locks: none. A state that is there stays.
 
@@ -68,6 +68,11 @@ impl<D: ?Sized> States<D> {
         self.0.get(position)?.held()?.get()
     }
 
+    /// Whether there is a state at `position`.
+    pub(super) fn has(&self, position: usize) -> bool {
+        self.object(position).is_some()
+    }
+
     /// The state at `position`.
     pub(super) fn object(&self, position: usize) -> Option<&D> {
         self.0.get(position)?.held().map(Held::object)
@@ -76,6 +81,16 @@ impl<D: ?Sized> States<D> {
     /// All that are there, the last subsystem's first.
     pub(super) fn last_first(&self) -> impl Iterator<Item = &D> + '_ {
         let held = self.0.iter().rev().filter_map(State::held);
+        held.map(Held::object)
+    }
+
+    /// The same; what is not there is taken from `others`.
+    pub(super) fn last_first_or<'a>(
+        &'a self,
+        others: &'a Self,
+    ) -> impl Iterator<Item = &'a D> + 'a {
+        let pairs = self.0.iter().zip(&others.0).rev();
+        let held = pairs.filter_map(|(own, other)| own.held().or(other.held()));
         held.map(Held::object)
     }
 }

@@ -9,11 +9,13 @@ use super::{
     Context,
     ObjectCounter,
     Task,
+    Thread,
     TrapDescriptor, //
 };
 use crate::linux::{
     debugfs::Report,
-    peek::Peek, //
+    peek::Peek,
+    process::PidNamespaceKey, //
 };
 use core::{
     any::Any,
@@ -31,9 +33,53 @@ use kernel::{
 };
 
 /// What is known of a task when its subsystems make their state for it.
+#[derive(Default)]
 pub(crate) struct Birth<'a> {
-    /// The task to inherit from: the parent after fork, the predecessor after exec.
+    /// The task to inherit from: the parent after fork, the predecessor after exec. None when a
+    /// state is made late.
     pub(crate) parent: Option<&'a Task>,
+    /// The pid namespace of its process, if that is a machine of its own.
+    pub(crate) namespace: Option<PidNamespaceKey>,
+}
+
+/// When a subsystem makes its states. Those that are made late cost nothing where nobody asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Making {
+    /// With each task and thread.
+    AtBirth,
+    /// When they are first asked for. They inherit nothing.
+    WhenAsked,
+    /// When they are first to be changed. Until then all tasks have one in common, made once with
+    /// a birth of which nothing is known, and so have all threads. Where more is known there is a
+    /// state at birth: for a child of a task with a state of its own, and in a pid namespace that
+    /// is a machine of its own.
+    WhenChanged,
+}
+
+/// The states that a subsystem keeps.
+pub(crate) struct StateKeys {
+    making: Making,
+    keys: &'static [&'static dyn Bind],
+}
+
+impl StateKeys {
+    /// Those that `keys` find.
+    pub(crate) const fn new(making: Making, keys: &'static [&'static dyn Bind]) -> Self {
+        Self { making, keys }
+    }
+
+    /// When they are made.
+    #[inline]
+    pub(super) fn making(&self) -> Making {
+        self.making
+    }
+
+    /// Tells all keys the position of the subsystem.
+    pub(super) fn bind(&self, position: usize) {
+        for key in self.keys {
+            key.bind(position);
+        }
+    }
 }
 
 /// A part of the module that answers traps.
@@ -54,18 +100,13 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
         Ok(KVec::new())
     }
 
-    /// Tells the position under which its states are kept; called once, at module init. A
-    /// subsystem with state passes it on to its [`StateKey`]s.
-    fn bind(&self, _position: usize) {}
-
-    /// Whether the states of tasks and threads are made when they are first asked for, by
-    /// [`StateKey::for_task`] and [`StateKey::for_thread`], and not with the task or thread. Saves
-    /// those who never ask the cost; such a state cannot inherit.
-    fn makes_states_late(&self) -> bool {
-        false
+    /// The states it keeps: none, unless it says so.
+    fn states(&self) -> &'static StateKeys {
+        static NONE: StateKeys = StateKeys::new(Making::WhenAsked, &[]);
+        &NONE
     }
 
-    /// Makes the state for a new task. May sleep; `Mach::birth` may be held.
+    /// Makes the state for a task. May sleep; `Mach::birth` may be held.
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         Ok(None)
     }
@@ -74,8 +115,9 @@ pub(crate) trait Subsystem: Send + Sync + 'static {
     /// must not have of that is to be taken away. Called with `Mach::birth` held. May sleep.
     fn inherited_from(&self, _parent: &Task) {}
 
-    /// Makes the state for the current thread, which is one of `task`. May sleep.
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    /// Makes the state for a thread, which need not be the current one if states are made late. May
+    /// sleep.
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(None)
     }
 
@@ -101,7 +143,8 @@ pub(crate) trait TaskState: Send + Sync + 'static {
 
     /// The task ends. Called at least once, in process context, with no lock held; no thread of
     /// the task is in a trap, and none will make another. The state itself lives on while anything
-    /// refers to the task, so that children that have not trapped yet can still inherit.
+    /// refers to the task, so that children that have not trapped yet can still inherit. The state
+    /// that tasks have in common is told of the end of each.
     fn task_ended(&self) {}
 
     /// The task, which has just been made for an image that is being loaded, can do more than who
@@ -116,6 +159,12 @@ pub(crate) trait ThreadState: Send + Sync + 'static {
 
     /// The thread ends. Called at least once, in process context, with no lock held.
     fn thread_ended(&self) {}
+}
+
+/// What [`StateKeys`] does with a key.
+pub(crate) trait Bind: Sync {
+    /// Sets the position of the state among those of a task or thread.
+    fn bind(&self, position: usize);
 }
 
 /// Finds a subsystem's state of type `T` among those of a task or thread.
@@ -133,24 +182,25 @@ impl<T: 'static> StateKey<T> {
         }
     }
 
-    /// Sets the position, see [`Subsystem::bind`].
-    pub(crate) fn bind(&self, position: usize) {
-        self.position.store(position, Relaxed);
-    }
-
     /// The position of the state.
     #[inline]
     pub(super) fn position(&self) -> usize {
         self.position.peek()
     }
 
-    /// The state in `task`.
+    /// The state of `task`, if it has one of its own.
     #[inline]
     pub(crate) fn of_task<'a>(&self, task: &'a Task) -> Option<&'a T> {
         task.state(self.position())
     }
 
-    /// The state in `task`, made if it is not there yet. May sleep. Fails with `ENOMEM`.
+    /// What to look at for `task`, but not to change: its state, or the one in common.
+    pub(crate) fn of_task_or_default<'a>(&self, task: &'a Task) -> Option<&'a T> {
+        let common = || task.mach().common_task_states().get(self.position());
+        self.of_task(task).or_else(common)
+    }
+
+    /// The state of `task`, made if it has none of its own yet. May sleep. Fails with `ENOMEM`.
     #[inline]
     pub(crate) fn for_task<'a>(&self, task: &'a Task) -> Result<&'a T> {
         match self.of_task(task) {
@@ -162,23 +212,33 @@ impl<T: 'static> StateKey<T> {
         }
     }
 
-    /// The state in the calling thread, made if it is not there yet. May sleep. Fails with
-    /// `ENOMEM`.
+    /// The state of `thread`, if it has one of its own.
     #[inline]
-    pub(crate) fn for_thread<'a>(&self, context: &Context<'a>) -> Result<&'a T> {
-        let thread = context.thread();
+    pub(crate) fn of_thread<'a>(&self, thread: &'a Thread) -> Option<&'a T> {
+        thread.state(self.position())
+    }
+
+    /// What to look at for `thread`, but not to change: its state, or the one in common.
+    pub(crate) fn of_thread_or_default<'a>(&self, thread: &'a Thread) -> Option<&'a T> {
+        let common = || thread.mach().common_thread_states().get(self.position());
+        self.of_thread(thread).or_else(common)
+    }
+
+    /// The state of `thread`, made if it has none of its own yet. May sleep. Fails with `ENOMEM`.
+    #[inline]
+    pub(crate) fn for_thread<'a>(&self, thread: &'a Thread) -> Result<&'a T> {
         match self.of_thread(thread) {
             Some(state) => Ok(state),
             None => {
-                thread.make_state(context.task(), self.position())?;
+                thread.make_state(self.position())?;
                 self.of_thread(thread).ok_or(ENXIO)
             }
         }
     }
+}
 
-    /// The state in `thread`.
-    #[inline]
-    pub(crate) fn of_thread<'a>(&self, thread: &'a super::Thread) -> Option<&'a T> {
-        thread.state(self.position())
+impl<T: 'static> Bind for StateKey<T> {
+    fn bind(&self, position: usize) {
+        self.position.store(position, Relaxed);
     }
 }

@@ -16,6 +16,7 @@ use super::{
     Birth,
     Event,
     Mach,
+    Making,
     ObjectCounter,
     TaskState,
     Thread,
@@ -28,7 +29,10 @@ use crate::linux::{
         ModuleRef, //
     },
     peek::Peek,
-    process::ProcessId,
+    process::{
+        current_pid_namespace,
+        ProcessId, //
+    },
     task_work::{
         TaskWork,
         TaskWorkItem, //
@@ -110,15 +114,7 @@ impl Task {
     pub(super) fn new(mach: &Arc<Mach>, parent: Option<&Task>) -> Result<Arc<Self>> {
         let module = module_ref().ok_or(ENODEV)?;
         let process = ProcessId::current();
-        let birth = Birth { parent };
-        let mut states = States::with_capacity(mach.subsystems().len())?;
-        for subsystem in mach.subsystems() {
-            let state = match subsystem.makes_states_late() {
-                true => None,
-                false => subsystem.new_task(&birth)?,
-            };
-            states.push(state, TaskState::as_any)?;
-        }
+        let states = Self::states_at_birth(mach, parent)?;
         let ids = parent.map_or(ClaimedIds { uid: 0, gid: 0 }, Task::claimed_ids);
         let suspended = parent.is_some_and(|parent| parent.starts_suspended.load(Relaxed));
         let tracer = parent.and_then(Task::tracer);
@@ -148,6 +144,29 @@ impl Task {
             }),
             GFP_KERNEL_ACCOUNT,
         )
+    }
+
+    /// The states of a task for the current process, inheriting from `parent`.
+    fn states_at_birth(mach: &Mach, parent: Option<&Task>) -> Result<States<dyn TaskState>> {
+        let birth = Birth {
+            parent,
+            namespace: current_pid_namespace(),
+        };
+        let mut states = States::with_capacity(mach.subsystems().len())?;
+        for (position, subsystem) in mach.subsystems().iter().enumerate() {
+            let inherits = || parent.is_some_and(|parent| parent.states.has(position));
+            let is_made = match subsystem.states().making() {
+                Making::AtBirth => true,
+                Making::WhenAsked => false,
+                Making::WhenChanged => birth.namespace.is_some() || inherits(),
+            };
+            let state = match is_made {
+                true => subsystem.new_task(&birth)?,
+                false => None,
+            };
+            states.push(state, TaskState::as_any)?;
+        }
+        Ok(states)
     }
 
     /// The module's state.
@@ -220,7 +239,7 @@ impl Task {
     #[cold]
     pub(super) fn make_state(&self, position: usize) -> Result {
         let subsystem = self.mach.subsystems().get(position).ok_or(ENXIO)?;
-        if let Some(state) = subsystem.new_task(&Birth { parent: None })? {
+        if let Some(state) = subsystem.new_task(&Birth::default())? {
             self.states.put(position, state, TaskState::as_any);
         }
         // Either `end` finds the state, or we see that it has been there.
@@ -343,7 +362,7 @@ impl Task {
         self.threads.for_each(|thread| thread.end());
         self.forget_stops();
         self.early_child.clear();
-        for state in self.states.last_first() {
+        for state in self.states.last_first_or(self.mach.common_task_states()) {
             state.task_ended();
         }
         self.mach.count(event);

@@ -13,6 +13,8 @@ use super::{
     suspension::Count,
     tasks::Unborn,
     Event,
+    Mach,
+    Making,
     ObjectCounter,
     Task,
     ThreadState, //
@@ -34,6 +36,7 @@ use kernel::{
             ordering::{Full, Relaxed},
             Atomic, //
         },
+        barrier,
         Arc,
         SpinLock, //
     },
@@ -52,7 +55,7 @@ mod cancellation {
 /// A thread of a [`Task`].
 #[pin_data]
 pub(crate) struct Thread {
-    mach: Arc<super::Mach>,
+    mach: Arc<Mach>,
     tid: u32,
     linux: ThreadRef,
     states: States<dyn ThreadState>,
@@ -86,9 +89,9 @@ impl Thread {
         let subsystems = mach.subsystems();
         let mut states = States::with_capacity(subsystems.len())?;
         for subsystem in subsystems {
-            let state = match subsystem.makes_states_late() {
-                true => None,
-                false => subsystem.new_thread(task)?,
+            let state = match subsystem.states().making() {
+                Making::AtBirth => subsystem.new_thread()?,
+                Making::WhenAsked | Making::WhenChanged => None,
             };
             states.push(state, ThreadState::as_any)?;
         }
@@ -114,6 +117,11 @@ impl Thread {
         )?;
         mach.count(Event::ThreadStarted);
         Ok(thread)
+    }
+
+    /// The module's state.
+    pub(super) fn mach(&self) -> &Mach {
+        &self.mach
     }
 
     /// The Linux thread id in the initial pid namespace.
@@ -169,13 +177,19 @@ impl Thread {
         self.states.get(position)
     }
 
-    /// Makes the state at `position` of this thread of `task`, the current one, which also ends
-    /// it. May sleep.
+    /// Makes the state at `position`, unless it is there. May sleep.
     #[cold]
-    pub(super) fn make_state(&self, task: &Task, position: usize) -> Result {
+    pub(super) fn make_state(&self, position: usize) -> Result {
         let subsystem = self.mach.subsystems().get(position).ok_or(ENXIO)?;
-        if let Some(state) = subsystem.new_thread(task)? {
+        if let Some(state) = subsystem.new_thread()? {
             self.states.put(position, state, ThreadState::as_any);
+        }
+        // Either `end` finds the state, or we see that it has been there.
+        barrier::smp_mb(Full);
+        if self.has_ended() {
+            if let Some(state) = self.states.object(position) {
+                state.thread_ended();
+            }
         }
         Ok(())
     }
@@ -206,7 +220,6 @@ impl Thread {
     }
 
     /// Whether the thread has ended.
-    #[allow(dead_code)] // Part of the interface for traps.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Relaxed)
     }

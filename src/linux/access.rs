@@ -119,20 +119,11 @@ fn may_control(target: NonNull<bindings::task_struct>) -> bool {
 /// CAST: capabilities are small numbers.
 const CAP_SYS_PTRACE: c_int = bindings::CAP_SYS_PTRACE as c_int;
 
-/// Whether the current thread has `CAP_SYS_ADMIN` over the user namespace that it is in.
-pub(crate) fn is_admin() -> bool {
-    has_capability(bindings::CAP_SYS_ADMIN)
-}
-
 /// Whether the current thread might use chroot(2): it has `CAP_SYS_CHROOT` over the user namespace
 /// that it is in.
 pub(crate) fn may_change_root() -> bool {
-    has_capability(bindings::CAP_SYS_CHROOT)
-}
-
-fn has_capability(capability: u32) -> bool {
     // CAST: As above.
-    let capability = capability as c_int;
+    let capability = bindings::CAP_SYS_CHROOT as c_int;
     // SAFETY: A thread's own credentials are replaced by itself only, and keep their namespace.
     unsafe { bindings::ns_capable((*(*bindings::get_current()).cred).user_ns, capability) }
 }

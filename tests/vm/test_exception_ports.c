@@ -230,10 +230,72 @@ TEST(those_of_a_task_are_inherited)
 			if (exec)
 				exec_helper("ask_after_exec", "");
 			check_inherited();
+			/* By a child of who has never asked for its own, too */
+			pid = fork();
+			if (pid == 0) {
+				mach_forget();
+				REQUIRE_EQ(get_api_version(), 19);
+				check_inherited();
+				_exit(0);
+			}
+			WAIT_CHILD_OK(pid);
 			_exit(0);
 		}
 		WAIT_CHILD_OK(pid);
 	}
+}
+
+static void *ask_thread(void *unused)
+{
+	struct rpc rpc;
+
+	(void)unused;
+	CHECK_RET(get(&rpc, of_thread, thread_self(), ALL), 0);
+	CHECK_ENTRIES(&rpc, { ALL, 0, 0, 0 });
+	return NULL;
+}
+
+/* Those who have set nothing share a state, which nobody may change. */
+TEST(what_is_set_for_one_is_not_set_for_others)
+{
+	struct other first, second;
+	struct worker worker;
+	struct rpc rpc;
+	name_t port;
+
+	mach_open();
+	other_start(&first, NULL, NULL);
+	other_start(&second, NULL, NULL);
+	port = new_send_right();
+	CHECK_RET(set(of_task, first.task, ALL, port, DEFAULT, 0), 0);
+	CHECK_RET(RPC(&rpc, first.task, 3453, 0x81), 0);
+	CHECK_RET(swap(&rpc, of_thread, first.thread, ALL, port, DEFAULT, 0), 0);
+	CHECK_ENTRIES(&rpc, { ALL, 0, 0, 0 });
+	CHECK_RET(get(&rpc, of_task, first.task, ALL), 0);
+	CHECK_ENTRIES(&rpc, { ALL, port, DEFAULT, 0 });
+	CHECK_RET(get(&rpc, of_thread, first.thread, ALL), 0);
+	CHECK_ENTRIES(&rpc, { ALL, port, DEFAULT, 0 });
+	for (int i = 0; i < 2; i++) {
+		name_t task = i ? second.task : self(), thread = i ? second.thread : thread_self();
+
+		CHECK_RET(get(&rpc, of_task, task, ALL), 0);
+		CHECK_ENTRIES(&rpc, { ALL, 0, 0, 0 });
+		CHECK_RET(get(&rpc, of_thread, thread, ALL), 0);
+		CHECK_ENTRIES(&rpc, { ALL, 0, 0, 0 });
+		rpc_begin(&rpc, task, 3452);
+		CHECK_RET(rpc_call(&rpc), 0);
+		CHECK_HEX(rpc_words(&rpc)[0], 0);
+	}
+	CHECK_RET(set(of_thread, thread_self(), ALL, port, DEFAULT, 0), 0);
+	worker_start(&worker, ask_thread, NULL);
+	worker_join(&worker);
+}
+
+/* What is left set goes with the task that received from it. */
+TEST(that_of_the_host_goes_with_its_receiver)
+{
+	mach_open();
+	CHECK_RET(set(&owners[0], host_self(), ALL, new_send_right(), DEFAULT, 0), 0);
 }
 
 TEST(those_of_the_host_outlive_who_set_them)

@@ -181,7 +181,7 @@ TEST(names_that_are_no_semaphores)
 			{ MACH_PORT_DEAD, KERN_INVALID_NAME },
 			{ unused_name(), KERN_INVALID_NAME },
 			{ 0x00ffff03, KERN_INVALID_NAME },
-			{ good + 4, KERN_INVALID_NAME },
+			{ good ^ 4, KERN_INVALID_NAME },
 			{ port, KERN_INVALID_RIGHT },
 			{ new_port_set(), KERN_INVALID_RIGHT },
 			{ new_send_once(port), KERN_INVALID_RIGHT },

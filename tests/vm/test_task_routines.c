@@ -298,6 +298,26 @@ TEST(policies_are_kept_and_told)
 	}
 }
 
+/* Those who have set nothing share a state, which nobody may change. */
+TEST(policies_of_one_are_not_those_of_others)
+{
+	struct other other;
+	struct rpc rpc;
+
+	mach_open();
+	other_start(&other, NULL, NULL);
+	CHECK_RET(RPC(&rpc, other.task, 3420, 1, 1, 77), 0);
+	CHECK_RET(RPC(&rpc, other.thread, 3617, 3, 1, 77), 0);
+	CHECK_RET(RPC(&rpc, self(), 3421, 1, 16, 0), 0);
+	CHECK_EQ(rpc_words(&rpc)[1], 0);
+	CHECK_RET(RPC(&rpc, thread_self(), 3618, 3, 16, 0), 0);
+	CHECK_EQ(rpc_words(&rpc)[1], 0);
+	CHECK_RET(RPC(&rpc, other.task, 3421, 1, 16, 0), 0);
+	CHECK_EQ(rpc_words(&rpc)[1], 77);
+	CHECK_RET(RPC(&rpc, other.thread, 3618, 3, 16, 0), 0);
+	CHECK_EQ(rpc_words(&rpc)[1], 77);
+}
+
 TEST(the_voucher_of_a_task_is_null)
 {
 	struct rpc rpc;

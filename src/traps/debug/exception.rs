@@ -67,10 +67,11 @@ impl Exception {
     /// Tells the thread's listener, then the task's and that of the machine, until one deals with
     /// it.
     pub(super) fn raise(self, context: &Context<'_>) -> Outcome {
-        let thread = THREAD.of_thread(context.thread()).map(|own| &own.actions);
-        let task = TASK.of_task(context.task());
-        let host = task.map(|own| &*own.host.actions);
-        let task = task.map(|own| &own.actions);
+        let thread = THREAD.of_thread(context.thread());
+        let thread = thread.map(|own| &own.actions);
+        let task = TASK.of_task_or_default(context.task());
+        let host = task.map(|state| &*state.host.actions);
+        let task = task.map(|state| &state.actions);
         for level in [thread, task, host].into_iter().flatten() {
             match self.tell(context, level) {
                 Outcome::Unhandled => (),

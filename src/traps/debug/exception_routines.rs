@@ -13,13 +13,15 @@ use super::{
         Mask,
         NewAction, //
     },
+    TaskDebug,
     TASK,
     THREAD, //
 };
 use crate::{
     core::{
         KernError,
-        KernResult, //
+        KernResult,
+        Task, //
     },
     linux::access,
     traps::ipc::{
@@ -31,10 +33,7 @@ use crate::{
         ThreadPort, //
     },
 };
-use kernel::sync::{
-    atomic::ordering::Relaxed,
-    Arc, //
-};
+use kernel::sync::atomic::ordering::Relaxed;
 use mach_macros::{
     routine,
     routines, //
@@ -55,71 +54,128 @@ pub(super) const ROUTINES: &[RoutineDescriptor] = routines![
     thread_swap_exception_ports,
 ];
 
-/// Calls `f` with what the task does about exceptions.
-fn of_task<R>(
-    call: &Call<'_>,
-    port: &TaskPort,
-    f: impl FnOnce(&Actions) -> KernResult<R>,
-) -> KernResult<R> {
-    let task = port.controlled(call.context())?;
-    f(&TASK.of_task(&task).ok_or(KernError::FAILURE)?.actions)
-}
+/// Somebody for whose exceptions actions are set, if the caller may control it.
+trait Excepting {
+    /// Calls `f` with the actions, to look at them.
+    fn look<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R>;
 
-/// Calls `f` with what the thread does about exceptions.
-fn of_thread<R>(
-    call: &Call<'_>,
-    port: &ThreadPort,
-    f: impl FnOnce(&Actions) -> KernResult<R>,
-) -> KernResult<R> {
-    let (_, thread) = port.controlled(call.context())?;
-    f(&THREAD.of_thread(&thread).ok_or(KernError::FAILURE)?.actions)
-}
+    /// Calls `f` with the actions, to change them. Fails without memory.
+    fn change<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R>;
 
-/// What the machine, as the caller sees it, does about exceptions, if the caller may know and
-/// change that: as for the host's special ports.
-fn of_host(call: &Call<'_>) -> KernResult<Arc<Actions>> {
-    if !access::may_control_init() {
-        return Err(KernError::NO_ACCESS);
+    /// What is done about the exceptions of `mask`.
+    fn get(&self, call: &Call<'_>, mask: u32) -> KernResult<Listed> {
+        let mask = Mask::new(mask)?;
+        self.look(call, |actions| actions.list(mask))?
     }
-    let task = TASK.of_task(call.task()).ok_or(KernError::FAILURE)?;
-    task.host.actions.forget_dead();
-    Ok(task.host.actions.clone())
+
+    /// Has `port` told of the exceptions of `mask`.
+    fn set(
+        &self,
+        call: &Call<'_>,
+        port: Option<SendRight>,
+        mask: u32,
+        behavior: u32,
+        flavor: i32,
+    ) -> KernResult {
+        let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
+        self.change(call, |actions| actions.set(mask, &action))
+    }
+
+    /// The same; tells what was done before.
+    fn swap(
+        &self,
+        call: &Call<'_>,
+        port: Option<SendRight>,
+        mask: u32,
+        behavior: u32,
+        flavor: i32,
+    ) -> KernResult<Listed> {
+        let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
+        self.change(call, |actions| actions.swap(mask, &action))?
+    }
+}
+
+impl Excepting for TaskPort {
+    fn look<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R> {
+        let task = self.controlled(call.context())?;
+        let state = TASK.of_task_or_default(&task).ok_or(KernError::FAILURE)?;
+        Ok(f(&state.actions))
+    }
+
+    fn change<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R> {
+        let task = self.controlled(call.context())?;
+        Ok(f(&own_of(&task)?.actions))
+    }
+}
+
+impl Excepting for ThreadPort {
+    fn look<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R> {
+        let (_, thread) = self.controlled(call.context())?;
+        let state = THREAD.of_thread_or_default(&thread);
+        Ok(f(&state.ok_or(KernError::FAILURE)?.actions))
+    }
+
+    fn change<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R> {
+        let (_, thread) = self.controlled(call.context())?;
+        let state = THREAD.for_thread(&thread);
+        Ok(f(&state.map_err(|_| KernError::RESOURCE_SHORTAGE)?.actions))
+    }
+}
+
+/// The machine, as the caller sees it. Who may is decided as for the host's special ports.
+impl Excepting for HostPort {
+    fn look<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R> {
+        if !access::may_control_init() {
+            return Err(KernError::NO_ACCESS);
+        }
+        let task = TASK.of_task_or_default(call.task());
+        let host = &task.ok_or(KernError::FAILURE)?.host;
+        host.actions.forget_dead();
+        Ok(f(&host.actions))
+    }
+
+    fn change<R>(&self, call: &Call<'_>, f: impl FnOnce(&Actions) -> R) -> KernResult<R> {
+        // They are not the task's own.
+        self.look(call, f)
+    }
+}
+
+/// The state of `task`, to change it. Fails without memory.
+fn own_of(task: &Task) -> KernResult<&TaskDebug> {
+    TASK.for_task(task)
+        .map_err(|_| KernError::RESOURCE_SHORTAGE)
 }
 
 /// Tells who is told of exceptions of the machine's tasks that nobody else takes.
 #[routine(414)]
-fn host_get_exception_ports(call: &Call<'_>, _host: &HostPort, mask: u32) -> KernResult<Listed> {
-    let mask = Mask::new(mask)?;
-    of_host(call)?.list(mask)
+fn host_get_exception_ports(call: &Call<'_>, host: &HostPort, mask: u32) -> KernResult<Listed> {
+    host.get(call, mask)
 }
 
 /// Has exceptions of the machine's tasks told to a port.
 #[routine(415)]
 fn host_set_exception_ports(
     call: &Call<'_>,
-    _host: &HostPort,
+    host: &HostPort,
     port: Option<SendRight>,
     mask: u32,
     behavior: u32,
     flavor: i32,
 ) -> KernResult {
-    let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
-    of_host(call)?.set(mask, &action);
-    Ok(())
+    host.set(call, port, mask, behavior, flavor)
 }
 
 /// The same; tells who was told before.
 #[routine(416)]
 fn host_swap_exception_ports(
     call: &Call<'_>,
-    _host: &HostPort,
+    host: &HostPort,
     port: Option<SendRight>,
     mask: u32,
     behavior: u32,
     flavor: i32,
 ) -> KernResult<Listed> {
-    let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
-    of_host(call)?.swap(mask, &action)
+    host.swap(call, port, mask, behavior, flavor)
 }
 
 /// Has exceptions of a task told to a port; tasks that are made by it inherit that.
@@ -132,18 +188,13 @@ fn task_set_exception_ports(
     behavior: u32,
     flavor: i32,
 ) -> KernResult {
-    let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
-    of_task(call, task, |actions| {
-        actions.set(mask, &action);
-        Ok(())
-    })
+    task.set(call, port, mask, behavior, flavor)
 }
 
 /// Tells who is told of exceptions of a task.
 #[routine(3414)]
 fn task_get_exception_ports(call: &Call<'_>, task: &TaskPort, mask: u32) -> KernResult<Listed> {
-    let mask = Mask::new(mask)?;
-    of_task(call, task, |actions| actions.list(mask))
+    task.get(call, mask)
 }
 
 /// Has exceptions of a task told to a port, and tells who was told before.
@@ -156,8 +207,7 @@ fn task_swap_exception_ports(
     behavior: u32,
     flavor: i32,
 ) -> KernResult<Listed> {
-    let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
-    of_task(call, task, |actions| actions.swap(mask, &action))
+    task.swap(call, port, mask, behavior, flavor)
 }
 
 /// Bits of what is done when a guard is violated (`TASK_EXC_GUARD_ALL`).
@@ -167,7 +217,7 @@ const GUARD_BITS: u32 = 0xff;
 #[routine(3452)]
 fn task_get_exc_guard_behavior(call: &Call<'_>, task: &TaskPort) -> KernResult<u32> {
     let task = task.controlled(call.context())?;
-    let state = TASK.of_task(&task).ok_or(KernError::FAILURE)?;
+    let state = TASK.of_task_or_default(&task).ok_or(KernError::FAILURE)?;
     Ok(state.guard_behavior.load(Relaxed))
 }
 
@@ -179,8 +229,7 @@ fn task_set_exc_guard_behavior(call: &Call<'_>, task: &TaskPort, behavior: u32) 
         return Err(KernError::INVALID_VALUE);
     }
     let task = task.controlled(call.context())?;
-    let state = TASK.of_task(&task).ok_or(KernError::FAILURE)?;
-    state.guard_behavior.store(behavior, Relaxed);
+    own_of(&task)?.guard_behavior.store(behavior, Relaxed);
     Ok(())
 }
 
@@ -194,11 +243,7 @@ fn thread_set_exception_ports(
     behavior: u32,
     flavor: i32,
 ) -> KernResult {
-    let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
-    of_thread(call, thread, |actions| {
-        actions.set(mask, &action);
-        Ok(())
-    })
+    thread.set(call, port, mask, behavior, flavor)
 }
 
 /// Tells who is told of exceptions of a thread.
@@ -208,8 +253,7 @@ fn thread_get_exception_ports(
     thread: &ThreadPort,
     mask: u32,
 ) -> KernResult<Listed> {
-    let mask = Mask::new(mask)?;
-    of_thread(call, thread, |actions| actions.list(mask))
+    thread.get(call, mask)
 }
 
 /// Has exceptions of a thread told to a port, and tells who was told before.
@@ -222,6 +266,5 @@ fn thread_swap_exception_ports(
     behavior: u32,
     flavor: i32,
 ) -> KernResult<Listed> {
-    let (mask, action) = (Mask::new(mask)?, NewAction::new(port, behavior, flavor)?);
-    of_thread(call, thread, |actions| actions.swap(mask, &action))
+    thread.swap(call, port, mask, behavior, flavor)
 }

@@ -23,18 +23,17 @@ use self::actions::Actions;
 use crate::{
     core::{
         Birth,
+        Making,
         ObjectCounter,
         StateKey,
+        StateKeys,
         Subsystem,
         Task,
         TaskState,
         ThreadState,
         TrapDescriptor, //
     },
-    linux::process::{
-        self,
-        PidNamespaceKey, //
-    },
+    linux::process::PidNamespaceKey,
     traps::ipc::{
         RoutineDescriptor,
         RoutineSet, //
@@ -61,6 +60,8 @@ pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("debug", &ROUTINE_LISTS)
 
 static TASK: StateKey<TaskDebug> = StateKey::new();
 static THREAD: StateKey<ThreadDebug> = StateKey::new();
+
+static STATES: StateKeys = StateKeys::new(Making::WhenChanged, &[&TASK, &THREAD]);
 
 /// What is done about exceptions that neither thread nor task takes: a pid namespace is a machine
 /// of its own in this.
@@ -96,7 +97,7 @@ impl TaskState for TaskDebug {
     }
 
     fn task_ended(&self) {
-        // What this very task has received from dies later, and goes when the next one ends.
+        // Among them may be what this very task has received from: its rights have died before.
         self.host.actions.forget_dead();
     }
 
@@ -135,9 +136,12 @@ impl Debug {
         })
     }
 
-    /// What the current process, whose task inherits from one with `inherited`, has of the host.
-    fn host_of_current(&self, inherited: Option<&Arc<HostActions>>) -> Result<Arc<HostActions>> {
-        let namespace = process::current_pid_namespace();
+    /// What a new task in `namespace`, which inherits from one with `inherited`, has of the host.
+    fn host_of_namespace(
+        &self,
+        namespace: Option<PidNamespaceKey>,
+        inherited: Option<&Arc<HostActions>>,
+    ) -> Result<Arc<HostActions>> {
         match inherited {
             Some(host) if host.namespace == namespace => Ok(host.clone()),
             _ if namespace.is_none() => Ok(self.machine.clone()),
@@ -160,14 +164,14 @@ impl Subsystem for Debug {
         &OBJECTS
     }
 
-    fn bind(&self, position: usize) {
-        TASK.bind(position);
-        THREAD.bind(position);
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let parent = birth.parent.and_then(|parent| TASK.of_task(parent));
-        let host = self.host_of_current(parent.map(|parent| &parent.host))?;
+        let inherited = parent.map(|parent| &parent.host);
+        let host = self.host_of_namespace(birth.namespace, inherited)?;
         let guard_behavior = parent.map_or(0, |parent| parent.guard_behavior.load(Relaxed));
         let state: Arc<TaskDebug> = Arc::pin_init(
             pin_init!(TaskDebug {
@@ -181,7 +185,7 @@ impl Subsystem for Debug {
         Ok(Some(state))
     }
 
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         let state: Arc<ThreadDebug> = Arc::pin_init(
             pin_init!(ThreadDebug {
                 actions <- Actions::new(None),

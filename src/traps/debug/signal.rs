@@ -95,7 +95,7 @@ fn with_state<R>(
 /// thread is suspended. `EFAULT`, `ENOMEM`; `EINTR` when the thread has been killed.
 #[trap(nr::SIGPROCESS)]
 fn sigprocess(context: &Context<'_>, args: InOut<SigprocessArgs>) -> Result {
-    let own = THREAD.for_thread(context)?;
+    let own = THREAD.for_thread(context.thread())?;
     let signal = Signal::new(args.value.signum, &args.value.siginfo);
     let outcome = with_state(context, args.value.state, || {
         signal.post(context.task());

@@ -95,7 +95,8 @@ fn ptrace_sigexc(context: &Context<'_>, args: PtraceSigexcArgs) -> KernResult {
         .ok_or(KernError::FAILURE)?
         .controlled(context)
         .map_err(|_| KernError::FAILURE)?;
-    let own = TASK.of_task(&target).ok_or(KernError::FAILURE)?;
+    let own = TASK.for_task(&target);
+    let own = own.map_err(|_| KernError::RESOURCE_SHORTAGE)?;
     own.signals_are_exceptions.store(args.sigexc != 0, Relaxed);
     // That it is not suspended is fine.
     let _ = task::resume(context, &target);

@@ -14,6 +14,7 @@ use super::{
         Clock,
         NSEC_PER_SEC, //
     },
+    TaskHost,
     HOST, //
 };
 use crate::{
@@ -165,6 +166,12 @@ impl Pending {
     }
 }
 
+/// What the caller has of the host, to keep something in. Fails without memory.
+fn own_of<'a>(call: &Call<'a>) -> KernResult<&'a TaskHost> {
+    HOST.for_task(call.task())
+        .map_err(|_| KernError::RESOURCE_SHORTAGE)
+}
+
 /// A time as the interface has it, in nanoseconds; `None` if it is none.
 fn nanoseconds([seconds, nanoseconds]: [u32; 2]) -> Option<u64> {
     let nanoseconds = u64::from(nanoseconds);
@@ -221,7 +228,7 @@ fn clock_alarm(
             return Ok(());
         }
     };
-    let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
+    let host = own_of(call)?;
     let what = message(kern::KERN_SUCCESS, at)?;
     let no_memory = |_: Error| KernError::RESOURCE_SHORTAGE;
     let ring = pin_init!(Ring {
@@ -250,6 +257,5 @@ fn host_request_notification(
     if !KINDS.contains(&kind) {
         return Err(KernError::INVALID_ARGUMENT);
     }
-    let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
-    host.pending.keep_request(notify)
+    own_of(call)?.pending.keep_request(notify)
 }

@@ -122,7 +122,7 @@ impl Clocks {
 #[routine(206)]
 fn host_get_clock_service(call: &Call<'_>, _host: &HostPort, clock: i32) -> KernResult<SendRight> {
     let clocks = &HOST
-        .of_task(call.task())
+        .of_task_or_default(call.task())
         .ok_or(KernError::FAILURE)?
         .machine
         .clocks;
@@ -137,7 +137,7 @@ fn host_get_clock_service(call: &Call<'_>, _host: &HostPort, clock: i32) -> Kern
 #[routine(408)]
 fn host_get_clock_control(call: &Call<'_>, _host: &HostPort, clock: i32) -> KernResult<SendRight> {
     let clocks = &HOST
-        .of_task(call.task())
+        .of_task_or_default(call.task())
         .ok_or(KernError::FAILURE)?
         .machine
         .clocks;

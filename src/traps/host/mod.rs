@@ -39,8 +39,10 @@ use super::ipc::{
 };
 use crate::core::{
     Birth,
+    Making,
     ObjectCounter,
     StateKey,
+    StateKeys,
     Subsystem,
     TaskState,
     TrapDescriptor, //
@@ -67,6 +69,8 @@ pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("host", &ROUTINE_LISTS);
 
 /// The host as each task sees it.
 static HOST: StateKey<TaskHost> = StateKey::new();
+
+static STATES: StateKeys = StateKeys::new(Making::WhenChanged, &[&HOST]);
 
 /// What all tasks share.
 struct Machine {
@@ -131,14 +135,14 @@ impl Subsystem for HostSubsystem {
         &OBJECTS
     }
 
-    fn bind(&self, position: usize) {
-        HOST.bind(position);
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let parent = birth.parent.and_then(|parent| HOST.of_task(parent));
         let inherited = parent.map(|parent| &parent.ports);
-        let ports = HostPorts::of_current(&self.machine.ports, inherited)?;
+        let ports = HostPorts::of_namespace(birth.namespace, &self.machine.ports, inherited)?;
         let machine = self.machine.clone();
         let host: Arc<TaskHost> = Arc::pin_init(
             pin_init!(TaskHost {

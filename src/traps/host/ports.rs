@@ -18,10 +18,7 @@ use crate::{
     },
     linux::{
         access,
-        process::{
-            self,
-            PidNamespaceKey, //
-        },
+        process::PidNamespaceKey, //
     },
     traps::ipc::{
         kind,
@@ -80,13 +77,13 @@ impl HostPorts {
         Self::new(None)
     }
 
-    /// Those of a new task of the current process, which inherits from a task with `inherited`.
-    /// Fails with `ENOMEM`.
-    pub(super) fn of_current(
+    /// Those of a new task in `namespace`, which inherits from a task with `inherited`. Fails with
+    /// `ENOMEM`.
+    pub(super) fn of_namespace(
+        namespace: Option<PidNamespaceKey>,
         machine: &Arc<Self>,
         inherited: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>> {
-        let namespace = process::current_pid_namespace();
         match inherited {
             Some(ports) if ports.namespace == namespace => Ok(ports.clone()),
             _ if namespace.is_none() => Ok(machine.clone()),
@@ -122,20 +119,14 @@ impl HostPorts {
 
     /// Lets go of ports that have died.
     pub(super) fn forget_dead(&self) {
-        for index in 0..SLOTS {
-            let dead = {
-                let mut slots = self.slots.lock();
-                slots.get_mut(index).and_then(|slot| {
-                    let dead = slot.as_ref().is_some_and(|right| !right.port().is_alive());
-                    if dead {
-                        slot.take()
-                    } else {
-                        None
-                    }
-                })
-            };
-            drop(dead);
+        let is_dead = |right: &mut SendRight| !right.port().is_alive();
+        let mut dead = [const { None }; SLOTS];
+        let mut slots = self.slots.lock();
+        for (slot, place) in slots.iter_mut().zip(dead.iter_mut()) {
+            *place = slot.take_if(is_dead);
         }
+        drop(slots);
+        drop(dead);
     }
 
     /// Lets go of all.
@@ -162,7 +153,9 @@ impl KernelObject for MasterDevice {
 /// Gives out the port of the machine's devices, which answers no request: there are no drivers.
 #[routine(205)]
 fn host_get_io_master(call: &Call<'_>, _host: &HostPort) -> KernResult<SendRight> {
-    let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
+    let host = HOST
+        .of_task_or_default(call.task())
+        .ok_or(KernError::FAILURE)?;
     Ok(host.machine.master_device.send_right())
 }
 
@@ -183,7 +176,9 @@ fn host_get_special_port(
     which: i32,
 ) -> KernResult<Option<SendRight>> {
     let slot = slot(which)?;
-    let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
+    let host = HOST
+        .of_task_or_default(call.task())
+        .ok_or(KernError::FAILURE)?;
     Ok(match which {
         which::HOST | which::HOST_PRIVILEGED => Some(SendRight::make(call.port())),
         which::IO_MASTER => Some(host.machine.master_device.send_right()),
@@ -207,7 +202,9 @@ fn host_set_special_port(
     if !access::may_control_init() {
         return Err(KernError::NO_ACCESS);
     }
-    let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
+    let host = HOST
+        .of_task_or_default(call.task())
+        .ok_or(KernError::FAILURE)?;
     host.ports.set(slot, right);
     Ok(())
 }

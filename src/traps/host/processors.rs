@@ -128,7 +128,9 @@ impl ProcessorPorts {
     }
 
     fn of<'a>(call: &Call<'a>) -> KernResult<&'a Self> {
-        let host = HOST.of_task(call.task()).ok_or(KernError::FAILURE)?;
+        let host = HOST
+            .of_task_or_default(call.task())
+            .ok_or(KernError::FAILURE)?;
         Ok(&host.machine.processors)
     }
 }

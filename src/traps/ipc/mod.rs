@@ -194,10 +194,11 @@ use crate::{
     core::{
         Birth,
         Context,
+        Making,
         ObjectCounter,
         StateKey,
+        StateKeys,
         Subsystem,
-        Task,
         TaskState,
         ThreadState,
         TrapDescriptor, //
@@ -214,6 +215,8 @@ static SPACE: StateKey<Space> = StateKey::new();
 
 /// The IPC state of a thread.
 static THREAD: StateKey<ThreadIpc> = StateKey::new();
+
+static STATES: StateKeys = StateKeys::new(Making::AtBirth, &[&SPACE, &THREAD]);
 
 /// The traps of this subsystem, file by file.
 pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
@@ -294,9 +297,8 @@ impl Subsystem for Ipc {
         Ok(reports)
     }
 
-    fn bind(&self, position: usize) {
-        SPACE.bind(position);
-        THREAD.bind(position);
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
@@ -305,7 +307,7 @@ impl Subsystem for Ipc {
         Ok(Some(Space::new(special, self.limits)?))
     }
 
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(Some(ThreadIpc::new()?))
     }
 

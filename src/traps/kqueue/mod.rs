@@ -52,8 +52,10 @@ use self::task::{
 };
 use crate::core::{
     Birth,
+    Making,
     ObjectCounter,
     StateKey,
+    StateKeys,
     Subsystem,
     Task,
     TaskState,
@@ -70,6 +72,8 @@ static TASK: StateKey<TaskKqueues> = StateKey::new();
 
 /// What a thread waits by.
 static THREAD: StateKey<ThreadKqueues> = StateKey::new();
+
+static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
 
 /// The traps of this subsystem.
 pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
@@ -91,20 +95,15 @@ impl Subsystem for Kqueues {
         &OBJECTS
     }
 
-    fn bind(&self, position: usize) {
-        TASK.bind(position);
-        THREAD.bind(position);
-    }
-
-    fn makes_states_late(&self) -> bool {
-        true
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         Ok(Some(TaskKqueues::new()?))
     }
 
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(Some(ThreadKqueues::new()?))
     }
 

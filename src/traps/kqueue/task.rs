@@ -166,7 +166,7 @@ impl ThreadKqueues {
 
     /// What the calling thread waits by. Fails with `ENOMEM`.
     pub(super) fn waiter<'a>(context: &Context<'a>) -> Result<&'a WaiterRef> {
-        Ok(&THREAD.for_thread(context)?.waiter)
+        Ok(&THREAD.for_thread(context.thread())?.waiter)
     }
 }
 

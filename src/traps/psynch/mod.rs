@@ -57,10 +57,11 @@ use crate::{
     core::{
         Birth,
         Context,
+        Making,
         ObjectCounter,
         StateKey,
+        StateKeys,
         Subsystem,
-        Task,
         TaskState,
         ThreadState,
         TrapDescriptor, //
@@ -89,6 +90,8 @@ static OBJECTS: ObjectCounter = ObjectCounter::new("psynch_objects");
 static TASK: StateKey<TaskPsynch> = StateKey::new();
 
 static THREAD: StateKey<ThreadPsynch> = StateKey::new();
+
+static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
 
 /// How long after the end of a task its shared memory is looked for, in milliseconds. Its threads
 /// may end after it, and give up the memory only then.
@@ -122,13 +125,8 @@ impl Subsystem for Psynch {
         &KINDS
     }
 
-    fn bind(&self, position: usize) {
-        TASK.bind(position);
-        THREAD.bind(position);
-    }
-
-    fn makes_states_late(&self) -> bool {
-        true
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
@@ -144,7 +142,7 @@ impl Subsystem for Psynch {
         Ok(Some(task))
     }
 
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         let waiter = Waiter::new()?;
         let thread = Arc::pin_init(
             pin_init!(ThreadPsynch {
@@ -213,7 +211,7 @@ struct ThreadPsynch {
 
 impl ThreadPsynch {
     fn of<'a>(context: &Context<'a>) -> Result<&'a Self> {
-        THREAD.for_thread(context)
+        THREAD.for_thread(context.thread())
     }
 
     /// An entry that nobody uses. Fails with `ENOMEM`.

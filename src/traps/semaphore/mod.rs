@@ -33,10 +33,11 @@ use self::{
 use crate::{
     core::{
         Birth,
+        Making,
         ObjectCounter,
         StateKey,
+        StateKeys,
         Subsystem,
-        Task,
         TaskState,
         ThreadState,
         TrapDescriptor, //
@@ -56,6 +57,8 @@ static TASK: StateKey<TaskSemaphores> = StateKey::new();
 
 /// A thread's place in the queues of semaphores.
 static THREAD: StateKey<ThreadSemaphores> = StateKey::new();
+
+static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
 
 /// The traps of this subsystem.
 pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
@@ -82,13 +85,8 @@ impl Subsystem for Semaphores {
         &OBJECTS
     }
 
-    fn bind(&self, position: usize) {
-        TASK.bind(position);
-        THREAD.bind(position);
-    }
-
-    fn makes_states_late(&self) -> bool {
-        true
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
@@ -96,7 +94,7 @@ impl Subsystem for Semaphores {
         Ok(Some(Arc::new(state, GFP_KERNEL_ACCOUNT)?))
     }
 
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         let state = ThreadSemaphores::new()?;
         Ok(Some(Arc::new(state, GFP_KERNEL_ACCOUNT)?))
     }

@@ -183,7 +183,7 @@ fn wait(
     if let Attempt::NoWaiter = attempt {
         // The thread's first wait.
         THREAD
-            .for_thread(context)
+            .for_thread(context.thread())
             .map_err(|_| KernError::RESOURCE_SHORTAGE)?;
         attempt = semaphore.try_wait(waiter, patience);
     }

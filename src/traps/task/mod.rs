@@ -33,10 +33,11 @@ use crate::{
         Birth,
         ClaimedIds,
         Context,
+        Making,
         Out,
         StateKey,
+        StateKeys,
         Subsystem,
-        Task,
         TaskState,
         ThreadState,
         TrapDescriptor, //
@@ -85,6 +86,8 @@ pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);
 /// What a task has of this.
 static STATE: StateKey<State> = StateKey::new();
 
+static STATES: StateKeys = StateKeys::new(Making::WhenChanged, &[&STATE, &policy::OF_THREAD]);
+
 #[pin_data]
 struct State {
     #[pin]
@@ -115,9 +118,8 @@ impl Subsystem for TaskTraps {
         &TRAPS
     }
 
-    fn bind(&self, position: usize) {
-        STATE.bind(position);
-        policy::OF_THREAD.bind(position);
+    fn states(&self) -> &'static StateKeys {
+        &STATES
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
@@ -131,7 +133,7 @@ impl Subsystem for TaskTraps {
         Ok(Some(state))
     }
 
-    fn new_thread(&self, _task: &Task) -> Result<Option<Arc<dyn ThreadState>>> {
+    fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         let policies: Arc<Policies> = Arc::pin_init(Policies::new(), GFP_KERNEL_ACCOUNT)?;
         Ok(Some(policies))
     }

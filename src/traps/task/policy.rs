@@ -211,7 +211,8 @@ fn task_policy_set(
     policy: Words<MAX>,
 ) -> KernResult {
     let task = port.controlled(call.context())?;
-    let state = super::STATE.of_task(&task).ok_or(KernError::FAILURE)?;
+    let state = super::STATE.for_task(&task);
+    let state = state.map_err(|_| KernError::RESOURCE_SHORTAGE)?;
     state.policies.set(flavor, policy.0.as_slice())
 }
 
@@ -226,7 +227,8 @@ fn task_policy_get(
     get_default: u32,
 ) -> KernResult<(Words<MAX>, u32)> {
     let task = port.controlled(call.context())?;
-    let state = super::STATE.of_task(&task).ok_or(KernError::FAILURE)?;
+    let state = super::STATE.of_task_or_default(&task);
+    let state = state.ok_or(KernError::FAILURE)?;
     let default = default_of_task(flavor);
     tell(&state.policies, flavor, room, get_default, default)
 }
@@ -240,7 +242,8 @@ fn thread_policy_set(
     policy: Words<MAX>,
 ) -> KernResult {
     let (_, thread) = port.controlled(call.context())?;
-    let policies = OF_THREAD.of_thread(&thread).ok_or(KernError::FAILURE)?;
+    let policies = OF_THREAD.for_thread(&thread);
+    let policies = policies.map_err(|_| KernError::RESOURCE_SHORTAGE)?;
     policies.set(flavor, policy.0.as_slice())
 }
 
@@ -254,7 +257,8 @@ fn thread_policy_get(
     get_default: u32,
 ) -> KernResult<(Words<MAX>, u32)> {
     let (_, thread) = port.controlled(call.context())?;
-    let policies = OF_THREAD.of_thread(&thread).ok_or(KernError::FAILURE)?;
+    let policies = OF_THREAD.of_thread_or_default(&thread);
+    let policies = policies.ok_or(KernError::FAILURE)?;
     let default = default_of_thread(flavor);
     tell(policies, flavor, room, get_default, default)
 }

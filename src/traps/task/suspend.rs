@@ -94,9 +94,16 @@ impl Holds {
         })
     }
 
-    /// Those of `task`.
+    /// Those of `task`. `KERN_FAILURE` if there have never been any.
     fn of(task: &Task) -> KernResult<&Self> {
         let state = super::STATE.of_task(task).ok_or(KernError::FAILURE)?;
+        Ok(&state.holds)
+    }
+
+    /// Those of `task`, for more. Fails without memory.
+    fn for_more_of(task: &Task) -> KernResult<&Self> {
+        let state = super::STATE.for_task(task);
+        let state = state.map_err(|_| KernError::RESOURCE_SHORTAGE)?;
         Ok(&state.holds)
     }
 
@@ -197,10 +204,10 @@ pub(crate) fn resume(caller: &Context<'_>, task: &Task) -> KernResult {
 #[routine(3407)]
 fn task_suspend(call: &Call<'_>, port: &TaskPort) -> KernResult {
     let task = port.controlled(call.context())?;
-    let holds = Holds::of(&task)?;
+    let holds = Holds::for_more_of(&task)?;
     let owner = owner(call.context(), &task)?;
     if let Some(owner) = owner {
-        let own = Holds::of(call.task())?;
+        let own = Holds::for_more_of(call.task())?;
         own.remember(call.context().mach(), owner, port.name())?;
     }
     task.suspend()?;
