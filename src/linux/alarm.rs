@@ -7,7 +7,7 @@
 //! theirs cancels a timer that was set anew.
 //!
 //! Locks: none. An alarm is set and cancelled by one thread at a time, which its owner sees to.
-//! Its function runs in an interrupt; there it notes the expiry and leaves the rest to a thread.
+//! Its function runs in an interrupt; mostly it notes the expiry there and leaves the rest to a thread.
 //!
 //! Unloading is safe because dropping an alarm waits for its function, and what has been left to a
 //! thread holds a reference on the module ([`super::deferred`]).
@@ -29,12 +29,28 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What is to be done when an alarm goes off.
+/// What is told at once when an alarm goes off.
+pub(crate) trait Rings: Send + Sync + 'static {
+    /// The alarm has gone off. Returns after how many nanoseconds, at least, it is to go off again;
+    /// `None` if it is no longer set. Called in an interrupt: locks that it takes must be such as
+    /// are taken with interrupts off, and nothing may be dropped for the last time.
+    fn ring(this: &Arc<Self>) -> Option<u64>;
+}
+
+/// What is to be done when an alarm goes off, by a thread.
 pub(crate) trait Alarmed: Job {
     /// The alarm has gone off; [`Job::run`] follows, perhaps once for several times. Returns after
     /// how many nanoseconds, at least, the alarm is to go off again; `None` if it is no longer set.
     /// Called in an interrupt: must take no lock and drop nothing.
     fn note_expiry(&self) -> Option<u64>;
+}
+
+impl<J: Alarmed> Rings for Deferred<J> {
+    fn ring(this: &Arc<Self>) -> Option<u64> {
+        let again = this.note_expiry();
+        this.run_soon();
+        again
+    }
 }
 
 /// An alarm.
@@ -44,31 +60,31 @@ pub(crate) trait Alarmed: Job {
 /// `timer` was initialised with [`Alarm::expired`] as its function, and is the `timer` of this very
 /// alarm.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Alarm<J: Alarmed> {
+pub(crate) struct Alarm<J: Rings> {
     #[pin]
     timer: Opaque<bindings::hrtimer>,
-    job: Arc<Deferred<J>>,
+    job: Arc<J>,
 }
 
 // SAFETY: An `hrtimer` may be used from any thread.
-unsafe impl<J: Alarmed> Send for Alarm<J> {}
+unsafe impl<J: Rings> Send for Alarm<J> {}
 
 // SAFETY: An `hrtimer` is protected by the lock of its CPU's base.
-unsafe impl<J: Alarmed> Sync for Alarm<J> {}
+unsafe impl<J: Rings> Sync for Alarm<J> {}
 
-impl<J: Alarmed> Alarm<J> {
+impl<J: Rings> Alarm<J> {
     /// Makes an alarm that is not set. Its deadlines are times of the monotonic clock.
-    pub(crate) fn new(job: Arc<Deferred<J>>) -> impl PinInit<Self> {
+    pub(crate) fn new(job: Arc<J>) -> impl PinInit<Self> {
         Self::on_clock(bindings::CLOCK_MONOTONIC, job)
     }
 
     /// The same, with deadlines that are times since the machine was started, those asleep
     /// included. It does not wake the machine.
-    pub(crate) fn since_boot(job: Arc<Deferred<J>>) -> impl PinInit<Self> {
+    pub(crate) fn since_boot(job: Arc<J>) -> impl PinInit<Self> {
         Self::on_clock(bindings::CLOCK_BOOTTIME, job)
     }
 
-    fn on_clock(clock: u32, job: Arc<Deferred<J>>) -> impl PinInit<Self> {
+    fn on_clock(clock: u32, job: Arc<J>) -> impl PinInit<Self> {
         // INVARIANT: As it says.
         pin_init!(Self {
             // SAFETY: The slot is valid for the call, and stays where it is.
@@ -86,20 +102,25 @@ impl<J: Alarmed> Alarm<J> {
     }
 
     /// What is to be done.
-    pub(crate) fn job(&self) -> &Arc<Deferred<J>> {
+    pub(crate) fn job(&self) -> &Arc<J> {
         &self.job
     }
 
     /// Sets the alarm, which is not set. It goes off at `deadline` or soon after, at once if that
     /// has passed.
     pub(crate) fn set(&self, deadline: Deadline) {
+        self.set_within(deadline, 0);
+    }
+
+    /// The same, up to `leeway` nanoseconds late if that saves waking the processor.
+    pub(crate) fn set_within(&self, deadline: Deadline, leeway: u64) {
         // SAFETY: By the type invariants the timer is initialised, and it lives until it has
         // expired or been cancelled, at the latest by `drop`.
         unsafe {
             bindings::hrtimer_start_range_ns(
                 self.timer.get(),
                 deadline.ktime(),
-                0,
+                leeway,
                 bindings::hrtimer_mode_HRTIMER_MODE_ABS,
             )
         };
@@ -120,9 +141,7 @@ impl<J: Alarmed> Alarm<J> {
         let timer = timer.cast::<Opaque<bindings::hrtimer>>();
         // SAFETY: By the caller's promise.
         let alarm = unsafe { &*container_of!(timer, Self, timer) };
-        let again = alarm.job.note_expiry();
-        alarm.job.run_soon();
-        let Some(nanoseconds) = again else {
+        let Some(nanoseconds) = J::ring(&alarm.job) else {
             return bindings::hrtimer_restart::HRTIMER_NORESTART;
         };
         let interval = bindings::ktime_t::try_from(nanoseconds).unwrap_or(bindings::ktime_t::MAX);
@@ -136,7 +155,7 @@ impl<J: Alarmed> Alarm<J> {
 }
 
 #[pinned_drop]
-impl<J: Alarmed> PinnedDrop for Alarm<J> {
+impl<J: Rings> PinnedDrop for Alarm<J> {
     fn drop(self: Pin<&mut Self>) {
         self.cancel();
     }

@@ -17,6 +17,7 @@ use kernel::{
     time::{
         BootTime,
         ClockSource,
+        Monotonic,
         RealTime, //
     },
 };
@@ -195,6 +196,12 @@ pub(crate) fn processor_time() -> ProcessorTime {
 /// Nanoseconds since the machine was started, those asleep included.
 pub(crate) fn boot_time() -> u64 {
     u64::try_from(BootTime::ktime_get()).unwrap_or(0)
+}
+
+/// Nanoseconds that the machine has been awake since it was started: what `mach_absolute_time`
+/// counts.
+pub(crate) fn monotonic_time() -> u64 {
+    u64::try_from(Monotonic::ktime_get()).unwrap_or(0)
 }
 
 /// Nanoseconds since 1970, by the wall clock.

@@ -110,11 +110,13 @@ impl Alarmed for Ring {
     }
 }
 
+type RingAlarm = Pin<KBox<Alarm<Deferred<Ring>>>>;
+
 /// What a task waits for.
 #[pin_data]
 pub(super) struct Pending {
     #[pin]
-    alarms: Mutex<KVec<Pin<KBox<Alarm<Ring>>>>>,
+    alarms: Mutex<KVec<RingAlarm>>,
     #[pin]
     requests: Mutex<KVec<AnyRight>>,
 }
@@ -136,7 +138,7 @@ impl Pending {
     }
 
     /// Keeps `alarm`, and lets go of one that has rung.
-    fn keep_alarm(&self, alarm: Pin<KBox<Alarm<Ring>>>) -> KernResult {
+    fn keep_alarm(&self, alarm: RingAlarm) -> KernResult {
         let mut alarms = self.alarms.lock();
         let rung = alarms.iter().position(|alarm| alarm.job().has_rung());
         match rung.and_then(|index| alarms.get_mut(index)) {

@@ -25,6 +25,7 @@
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
 //! | `account` | what a task makes the kernel keep, and the limit of that |
 //! | `objects` | how other subsystems have objects behind names |
+//! | `watch` | how kqueues wait at ports and sets |
 //! | `requests`, `transit` | who wants to be told of what; receive rights on their way |
 //! | `mach_msg`, `names_traps`, `attributes`, `request_traps`, `self_ports` | the traps |
 //!
@@ -101,6 +102,7 @@ mod take;
 mod thread;
 mod transit;
 mod waiter;
+mod watch;
 mod withdraw;
 
 // What is here is the interface for subsystems; not every part has a user in every build.
@@ -179,6 +181,14 @@ pub(crate) use self::{
         TaskNamePort,
         TaskPort,
         ThreadPort, //
+    },
+    watch::{
+        watch_messages,
+        MessageWatch,
+        MessageWatcher,
+        NotWatched,
+        Polled,
+        Received, //
     },
 };
 

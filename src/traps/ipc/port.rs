@@ -28,7 +28,8 @@ use super::{
         Membership,
         PortSet, //
     },
-    waiter::Waiter, //
+    waiter::Waiter,
+    watch::Watchers, //
 };
 use crate::{
     abi::{
@@ -122,6 +123,8 @@ pub(super) struct PortState {
     pub(super) senders: Queue<Waiter>,
     /// The sets that the port is in.
     pub(super) memberships: KVec<Arc<Linked<Membership>>>,
+    /// Who is told of messages that are queued.
+    pub(super) watchers: Watchers,
     pub(super) context: u64,
     /// Whether, and how, `context` guards the receive right.
     pub(super) guard: Option<Guard>,
@@ -187,6 +190,7 @@ impl Port {
                         receivers: Queue::new(),
                         senders: Queue::new(),
                         memberships: KVec::new(),
+                        watchers: Watchers::new(),
                         context: 0,
                         guard: None,
                         immovable: false,

@@ -82,6 +82,7 @@ impl Port {
             for membership in &state.memberships {
                 membership.set.forget(membership);
             }
+            state.watchers.tell_gone();
             (
                 state.messages.take(),
                 core::mem::take(&mut state.memberships),
@@ -122,6 +123,7 @@ impl PortState {
     /// As [`depart`](Self::depart), for a right that its space has given up.
     pub(super) fn lose_receiver(&mut self, make_send_count: &Atomic<u32>) {
         self.receiver = Receiver::Transit(None);
+        self.watchers.tell_gone();
         while let Some(waiter) = self.receivers.pop_front() {
             waiter.end(Outcome::Changed);
         }

@@ -146,6 +146,7 @@ impl Port {
             }
         }
         state.messages.push_back(message);
+        state.watchers.tell_queued();
         for membership in &state.memberships {
             membership.set.port_ready(membership);
         }
@@ -222,7 +223,7 @@ impl Port {
 }
 
 impl PortState {
-    fn is_received_by(&self, space: SpaceId) -> bool {
+    pub(super) fn is_received_by(&self, space: SpaceId) -> bool {
         matches!(self.receiver, Receiver::Space(id, _) if id == space)
     }
 

@@ -59,7 +59,7 @@ pub(super) struct Receive {
 }
 
 /// What a name to receive from denotes.
-enum Source {
+pub(super) enum Source {
     Port(Arc<Port>),
     Set(Arc<PortSet>),
 }
@@ -87,7 +87,12 @@ impl Source {
     }
 
     #[inline]
-    fn take(&self, space: &Space, room: Room, waiter: Option<&Arc<Linked<Waiter>>>) -> Taken {
+    pub(super) fn take(
+        &self,
+        space: &Space,
+        room: Room,
+        waiter: Option<&Arc<Linked<Waiter>>>,
+    ) -> Taken {
         match self {
             Self::Port(port) => port.take(space.id, room, waiter),
             Self::Set(set) => set.take(space.id, room, waiter),
@@ -187,7 +192,7 @@ pub(super) fn receive(
         keeps_large: what.options & option::MACH_RCV_LARGE != 0,
         layout: Layout::of(context.task()),
     };
-    let mut message = loop {
+    let message = loop {
         match source.next(space, &thread.waiter, room, what.patience) {
             Ok(message) => break message,
             Err(Failure::Error(error)) => return Err(error),
@@ -202,6 +207,20 @@ pub(super) fn receive(
             }
         }
     };
+    give_out(context, space, thread, message, what, room)
+}
+
+/// Gives a message that has been taken from its queue to the task, who has `room` for it at the
+/// address that `what` says.
+#[inline]
+pub(super) fn give_out(
+    context: &Context<'_>,
+    space: &Space,
+    thread: &ThreadIpc,
+    mut message: KBox<Node<Message>>,
+    what: &Receive,
+    room: Room,
+) -> KernResult {
     // It does not wait any more.
     drop(message.charge.take());
     let (address, options, layout) = (what.address, what.options, room.layout);

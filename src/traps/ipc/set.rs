@@ -29,6 +29,7 @@ use super::{
         Room,
         Waiter, //
     },
+    watch::Watchers, //
 };
 use crate::{
     core::{
@@ -84,6 +85,7 @@ struct SetState {
     ready: Queue<Membership>,
     receivers: Queue<Waiter>,
     members: KVec<Arc<Linked<Membership>>>,
+    watchers: Watchers,
 }
 
 impl PortSet {
@@ -97,6 +99,7 @@ impl PortSet {
                         ready: Queue::new(),
                         receivers: Queue::new(),
                         members: KVec::new(),
+                        watchers: Watchers::new(),
                     },
                     "PortSet::state"
                 ),
@@ -112,6 +115,15 @@ impl PortSet {
         let mut state = self.state.lock();
         if state.alive {
             // One that is in the list already stays where it is.
+            let _ = state.ready.push_back(membership.clone());
+            state.watchers.tell_queued();
+        }
+    }
+
+    /// Has a member that may have more messages asked again. The port's lock is held.
+    fn stays_ready(&self, membership: &Arc<Linked<Membership>>) {
+        let mut state = self.state.lock();
+        if state.alive {
             let _ = state.ready.push_back(membership.clone());
         }
     }
@@ -152,7 +164,7 @@ impl PortSet {
             // Whatever comes in from here on makes the port ready again by itself.
             member.port.with(|port| {
                 if port.queued() != 0 && port.membership_of(&member.set).is_some() {
-                    self.port_ready(&member);
+                    self.stays_ready(&member);
                 }
             });
             match taken {
@@ -213,6 +225,7 @@ impl PortSet {
                 let _ = set.members.push(membership.clone(), GFP_ATOMIC);
                 if port_state.queued() != 0 {
                     let _ = set.ready.push_back(membership.clone());
+                    set.watchers.tell_queued();
                 }
                 // Those who found the set empty look again, one for each message.
                 for _ in 0..port_state.queued() {
@@ -245,6 +258,12 @@ impl PortSet {
             Some(membership)
         });
         membership.map(drop).ok_or(KernError::NOT_IN_SET)
+    }
+
+    /// Calls `f` with who is told of messages; `None` when the set is gone. The lock is held.
+    pub(super) fn with_watchers<R>(&self, f: impl FnOnce(&mut Watchers) -> R) -> Option<R> {
+        let mut state = self.state.lock();
+        state.alive.then(|| f(&mut state.watchers))
     }
 
     /// The members there are at this moment. `KERN_RESOURCE_SHORTAGE` without memory.
@@ -319,6 +338,7 @@ impl PortSet {
         let members = {
             let mut state = this.state.lock();
             state.alive = false;
+            state.watchers.tell_gone();
             while let Some(waiter) = state.receivers.pop_front() {
                 waiter.end(Outcome::Changed);
             }
@@ -337,7 +357,7 @@ impl PortSet {
 
 /// Makes sure that `items` takes one more without allocating, using `spare` where that helps;
 /// otherwise says which capacity a new `spare` must have.
-fn room_for_one_more<T>(items: &mut KVec<T>, spare: &mut KVec<T>) -> Option<usize> {
+pub(super) fn room_for_one_more<T>(items: &mut KVec<T>, spare: &mut KVec<T>) -> Option<usize> {
     if items.len() < items.capacity() {
         return None;
     }

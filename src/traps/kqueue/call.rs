@@ -119,6 +119,16 @@ pub(super) struct Area {
     pub(super) is_stack: bool,
 }
 
+impl Area {
+    /// Bytes of it have been written: the first, or of a stack the last.
+    pub(super) fn use_up(&mut self, bytes: u64) {
+        self.size = self.size.saturating_sub(bytes);
+        if !self.is_stack {
+            self.address = self.address.wrapping_add(bytes);
+        }
+    }
+}
+
 /// What is the same for all changes and events of a call.
 pub(super) struct Call<'a> {
     context: &'a Context<'a>,

@@ -17,7 +17,9 @@ use super::{
         Hook,
         State, //
     },
-    user::User,
+    machport::MachPort,
+    timer::Timer,
+    user::User, //
 };
 use crate::{
     abi::kevent::{
@@ -56,6 +58,7 @@ pub(super) struct Adding<'a> {
     /// To be kept by whoever watches for the event.
     pub(super) hook: Hook,
     /// Of filters for descriptors: the file of the identity.
+    #[allow(dead_code)] // No filter for descriptors is built.
     pub(super) file: Option<ARef<File>>,
 }
 
@@ -87,6 +90,8 @@ pub(super) trait Filter: Sized + Send {
 /// A registration of any filter.
 pub(super) enum Source {
     User(User),
+    Timer(Timer),
+    MachPort(MachPort),
 }
 
 impl Source {
@@ -101,6 +106,8 @@ impl Source {
         }
         match adding.change.filter {
             filter::USER => of(adding, state, Self::User),
+            filter::TIMER => of(adding, state, Self::Timer),
+            filter::MACHPORT => of(adding, state, Self::MachPort),
             _ => Err(Errno::ENOTSUP),
         }
     }
@@ -115,6 +122,8 @@ impl Source {
     ) -> Result<Activity, Errno> {
         match self {
             Self::User(source) => source.touch(state, change, call),
+            Self::Timer(source) => source.touch(state, change, call),
+            Self::MachPort(source) => source.touch(state, change, call),
         }
     }
 
@@ -128,6 +137,8 @@ impl Source {
     ) -> Activity {
         match self {
             Self::User(source) => source.process(state, event, call),
+            Self::Timer(source) => source.process(state, event, call),
+            Self::MachPort(source) => source.process(state, event, call),
         }
     }
 }

@@ -11,7 +11,7 @@
 //! | `knote` | the knote, and the hook by which it becomes active |
 //! | `file`, `nested`, `task` | the kqueue as a file, in another kqueue, and of its task |
 //! | `filter` | what a filter is |
-//! | `user` | the filters |
+//! | `user`, `timer`, `machport` | the filters |
 //! | `errno` | the errnos of XNU |
 //!
 //! # Locks
@@ -28,9 +28,6 @@
 //! `Siblings::kqueues` (mutex) is a leaf. Under none of them is user memory touched, or a knote, a
 //! file or a kqueue dropped for the last time.
 
-// The filters that need all of it come next.
-#![allow(dead_code)]
-
 mod call;
 mod change;
 mod collect;
@@ -38,10 +35,12 @@ mod errno;
 mod file;
 mod filter;
 mod knote;
+mod machport;
 mod nested;
 mod object;
 mod table;
 mod task;
+mod timer;
 mod traps;
 mod user;
 mod waiter;

@@ -87,7 +87,7 @@ impl Alarmed for Tended {
 #[pin_data]
 pub(super) struct TendedTable {
     #[pin]
-    alarm: Alarm<Tended>,
+    alarm: Alarm<Deferred<Tended>>,
 }
 
 impl TendedTable {

@@ -98,7 +98,7 @@ struct Setting {
 
 impl Setting {
     /// Makes sure that the alarm is not set. True if it was: what was to come leaves its message.
-    fn stop(&mut self, alarm: &Alarm<Expiry>) -> bool {
+    fn stop(&mut self, alarm: &Alarm<Deferred<Expiry>>) -> bool {
         let was_set = alarm.cancel();
         if was_set {
             self.spare = self.spare.wrapping_add(1);
@@ -111,7 +111,7 @@ impl Setting {
 #[pin_data]
 pub(super) struct Timer {
     #[pin]
-    alarm: Alarm<Expiry>,
+    alarm: Alarm<Deferred<Expiry>>,
     #[pin]
     setting: Mutex<Setting>,
 }
