@@ -11,7 +11,10 @@ use core::ptr;
 use kernel::{
     bindings,
     error::to_result,
-    mm::MmWithUser,
+    mm::{
+        virt::VmaRef,
+        MmWithUser, //
+    },
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -110,10 +113,12 @@ pub(crate) fn unmap(address: usize, length: usize) -> Result {
     to_result(unsafe { bindings::vm_munmap(address, length) })
 }
 
-/// Where `length` bytes are free in `mm` below `end`, and not below what is the lowest place for
-/// anybody; nobody keeps it free.
+/// Where `length` bytes are free in `mm` below `end`, not below what is the lowest place for
+/// anybody, and not where a stack is to grow; nobody keeps it free.
 pub(crate) fn find_gap(mm: &MmWithUser, length: usize, end: usize) -> Option<usize> {
     const LOWEST: usize = 16 * PAGE_SIZE;
+    /// The gap that the kernel leaves below stacks, unless it is told another one.
+    const STACK_GAP: usize = 256 * PAGE_SIZE;
 
     let guard = mm.mmap_read_lock();
     let mut start = LOWEST;
@@ -122,16 +127,21 @@ pub(crate) fn find_gap(mm: &MmWithUser, length: usize, end: usize) -> Option<usi
         let Some(gap_end) = gap_end else {
             break None;
         };
-        // SAFETY: The lock is held, so that the mapping is there while it is looked at.
-        let next = unsafe {
-            bindings::find_vma(mm.as_raw(), start)
-                .as_ref()
-                .map(|vma| vma.__bindgen_anon_1.__bindgen_anon_1)
-        };
-        match next {
-            Some(range) if range.vm_start < gap_end => start = range.vm_end,
-            _ => break Some(start),
+        // SAFETY: The lock is held.
+        let next = unsafe { bindings::find_vma(mm.as_raw(), start) };
+        if next.is_null() {
+            break Some(start);
         }
+        // SAFETY: The mapping is there as long as the lock is held.
+        let next = unsafe { VmaRef::from_raw(next) };
+        let reserve = match next.flags() & shim::MACH_VM_GROWSDOWN {
+            0 => 0,
+            _ => STACK_GAP,
+        };
+        if next.start().saturating_sub(reserve) >= gap_end {
+            break Some(start);
+        }
+        start = next.end();
     };
     drop(guard);
     found

@@ -5,6 +5,8 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/binfmts.h>
+#include <linux/exportfs.h>
+#include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/namei.h>
 #include <linux/sched/cputime.h>
@@ -14,3 +16,4 @@
 /* Values of macros that bindgen cannot read. */
 const unsigned int MACH_LOOKUP_FOLLOW = LOOKUP_FOLLOW;
 const unsigned int MACH_LOOKUP_EMPTY = LOOKUP_EMPTY;
+const unsigned long MACH_VM_GROWSDOWN = VM_GROWSDOWN;

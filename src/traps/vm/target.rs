@@ -108,7 +108,7 @@ impl Target {
 
     /// Maps `pieces`, which are `length` bytes together and follow one another, at an address that
     /// has none of the bits of `mask`, and returns it. If that fails nothing is mapped, and what was
-    /// to be replaced may be gone.
+    /// to be replaced may be gone. `KERN_INVALID_ADDRESS` for a place that the task cannot reach.
     pub(super) fn map(
         &self,
         place: Place,
@@ -119,6 +119,13 @@ impl Target {
         let Some(other) = &self.other else {
             return map_pieces(place, mask, length, &pieces).map_err(error);
         };
+        if let Place::Free(start) | Place::Replacing(start) = place {
+            // The thread that maps could reach further than a 32-bit task.
+            let end = start.checked_add(length);
+            if other.is_32bit && end.is_none_or(|end| end > END_32BIT) {
+                return Err(KernError::INVALID_ADDRESS);
+            }
+        }
         let is_data = pieces.iter().any(|piece| piece.protection.write);
         foreign::check_limits(&other.process, &other.mm, length, is_data).map_err(error)?;
         let (mm, is_32bit) = (other.mm.clone(), other.is_32bit);
