@@ -75,6 +75,7 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
     &traps::vchroot::TRAPS,
     &traps::debug::TRAPS,
     &traps::vm::TRAPS,
+    &traps::fileport::TRAPS,
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
@@ -97,7 +98,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         names: module_parameters::names_per_task.value(),
         queued_mebibytes: module_parameters::queued_mib_per_task.value(),
     };
-    let all: [Arc<dyn Subsystem>; 12] = [
+    let all: [Arc<dyn Subsystem>; 13] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         // Before ipc: they let go of rights when a task's ports have died.
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
@@ -111,6 +112,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::kqueue::Kqueues, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Paths, GFP_KERNEL)?,
         Arc::new(traps::vm::Vm, GFP_KERNEL)?,
+        Arc::new(traps::fileport::FilePorts, GFP_KERNEL)?,
     ];
     let mut subsystems = KVec::with_capacity(all.len(), GFP_KERNEL)?;
     for subsystem in all {

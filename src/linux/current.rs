@@ -182,14 +182,34 @@ pub(crate) fn is_compat() -> bool {
     }
 }
 
-/// So many pages may be pinned or locked for the current process.
-pub(crate) fn locked_pages_limit() -> usize {
+/// Whether the current thread has a capability of the machine's own, a `CAP_*` constant.
+fn is_capable(capability: u32) -> bool {
     // CAST: The constants are small.
-    // SAFETY: Both concern the current thread alone.
-    unsafe {
-        if bindings::capable(bindings::CAP_IPC_LOCK as c_int) {
-            return usize::MAX;
-        }
-        shim::mach_shim_rlimit(bindings::RLIMIT_MEMLOCK) / PAGE_SIZE
+    // SAFETY: Concerns the current thread alone.
+    unsafe { bindings::capable(capability as c_int) }
+}
+
+/// Whether the current thread may look at files whose directories it may not search.
+pub(super) fn may_search_all() -> bool {
+    is_capable(bindings::CAP_DAC_READ_SEARCH)
+}
+
+/// What the current process has of `resource`, a `RLIMIT_*` constant; without limit with
+/// `capability`.
+fn limit(resource: u32, capability: u32) -> usize {
+    if is_capable(capability) {
+        return usize::MAX;
     }
+    // SAFETY: Concerns the current process alone.
+    unsafe { shim::mach_shim_rlimit(resource) }
+}
+
+/// So many pages may be pinned or locked for the current process.
+pub(super) fn locked_pages_limit() -> usize {
+    limit(bindings::RLIMIT_MEMLOCK, bindings::CAP_IPC_LOCK) / PAGE_SIZE
+}
+
+/// So many files may be open in the current process.
+pub(crate) fn open_files_limit() -> usize {
+    limit(bindings::RLIMIT_NOFILE, bindings::CAP_SYS_RESOURCE)
 }

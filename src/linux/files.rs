@@ -17,10 +17,16 @@ use kernel::{
         Flags, //
     },
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     fs::{
         file::{
-            flags::O_RDWR,
+            flags::{
+                O_CLOEXEC,
+                O_RDWR, //
+            },
             FileDescriptorReservation, //
         },
         File,
@@ -46,7 +52,7 @@ use super::{
         FileOperations,
         FileTable, //
     },
-    current,
+    current, module,
     task_work::{
         self,
         TaskWork,
@@ -93,6 +99,21 @@ pub(crate) fn file_of_fd(fd: u32) -> Result<ARef<File>> {
     // module has no such file operation from which this could be called; its debugfs files only
     // print.
     Ok(unsafe { LocalFile::assume_no_fdget_pos(file) })
+}
+
+/// Puts `file` under a new descriptor of the current process, which is closed on exec, and returns
+/// that. `EMFILE`, or what a security module says.
+pub(crate) fn receive(file: &File) -> Result<u32> {
+    // SAFETY: The file is alive; the descriptor gets a reference of its own.
+    let fd = unsafe { bindings::receive_fd(file.as_ptr(), ptr::null_mut(), O_CLOEXEC) };
+    // CAST: Descriptors are not negative.
+    to_result(fd.min(0)).map(|()| fd as u32)
+}
+
+/// Whether `file` is one of this module's.
+pub(crate) fn is_own(file: &File) -> bool {
+    // SAFETY: The file is alive, and has valid operations from before anybody can see it.
+    unsafe { (*(*file.as_ptr()).f_op).owner == module::this() }
 }
 
 /// The private data of `file`, if it is a file of `T`.

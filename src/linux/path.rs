@@ -11,6 +11,7 @@
 //! C headers: [`include/linux/path.h`](srctree/include/linux/path.h),
 //! [`include/linux/namei.h`](srctree/include/linux/namei.h)
 
+use core::ptr;
 use kernel::{
     bindings,
     error::{
@@ -18,16 +19,36 @@ use kernel::{
         to_result, //
     },
     fs::File,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        atomic_load,
+        ordering::Relaxed, //
+    },
 };
 
 use super::{
     bindings as shim,
+    current,
     zeroed::zeroed, //
 };
 
 /// The longest path, with its terminator: `PATH_MAX`.
 pub(crate) const PATH_MAX: usize = bindings::PATH_MAX as usize;
+
+/// The most words of a file handle: what is left in the structure of the interface.
+pub(crate) const HANDLE_WORDS: usize = 18;
+
+/// Whether the names of an entry and of its directories are known, up to the root of the file
+/// system.
+///
+/// # Safety
+///
+/// `dentry` must be valid.
+unsafe extern "C" fn is_connected(_: *mut c_void, dentry: *mut bindings::dentry) -> c_int {
+    // SAFETY: The caller's promise; the flags change at any time, hence the atomic access.
+    let flags = unsafe { atomic_load(ptr::addr_of_mut!((*dentry).d_flags), Relaxed) };
+    c_int::from(flags & bindings::dentry_flags_DCACHE_DISCONNECTED == 0)
+}
 
 /// A place in the file system: what a name led to, whatever has been done to the name since.
 ///
@@ -96,6 +117,63 @@ impl Path {
         // SAFETY: A file has references to both.
         unsafe { bindings::path_get(&path) };
         Self(path)
+    }
+
+    /// What the file handle `kind` and `handle`, as `name_to_handle_at(2)` gives them, is of, in the
+    /// file system that this is in.
+    ///
+    /// Who may not search all directories gets what it can walk to, and `EPERM` for the rest, be it
+    /// there or not. `ESTALE` for a handle of nothing, `EINVAL` for what is none.
+    pub(crate) fn of_handle(&self, kind: i32, handle: &[u32]) -> Result<Self> {
+        /// What user space may say about a handle besides its kind: that it can be connected, and
+        /// that it is of a directory.
+        const REMARKS: i32 = 0x3_0000;
+
+        if kind < 0 || kind & !(REMARKS | 0xffff) != 0 || handle.len() > HANDLE_WORDS {
+            return Err(EINVAL);
+        }
+        // Nobody is to learn more than a look-up would tell.
+        let sees_all = current::may_search_all();
+        let found = self.decode(kind & 0xffff, handle);
+        if sees_all {
+            return found;
+        }
+        let found = found.map_err(|_| EPERM)?;
+        let mut name = found.name()?;
+        name.push(0, GFP_KERNEL_ACCOUNT)?;
+        let name = CStr::from_bytes_with_nul(&name).map_err(|_| EPERM)?;
+        let walked = Self::look_up(name, LastLink::Keep).map_err(|_| EPERM)?;
+        let (one, other) = (&found.0, &walked.0);
+        (one.dentry == other.dentry && one.mnt == other.mnt)
+            .then_some(walked)
+            .ok_or(EPERM)
+    }
+
+    fn decode(&self, kind: i32, handle: &[u32]) -> Result<Self> {
+        let mut words = [0; HANDLE_WORDS];
+        for (place, word) in words.iter_mut().zip(handle) {
+            *place = *word;
+        }
+        let mnt = self.0.mnt;
+        // CAST: The length was checked.
+        // SAFETY: The mount is valid by the type invariants. The file system reads so many words,
+        // and may look at all of the structure, which has fewer than there are.
+        let dentry = unsafe {
+            shim::exportfs_decode_fh(
+                mnt,
+                words.as_mut_ptr().cast(),
+                handle.len() as c_int,
+                kind,
+                Some(is_connected),
+                ptr::null_mut(),
+            )
+        };
+        let dentry = from_err_ptr(dentry)?;
+        // INVARIANT: The function counts a reference on the entry for its caller; that on the mount
+        // is counted here.
+        // SAFETY: The mount is valid.
+        unsafe { bindings::mntget(mnt) };
+        Ok(Self(bindings::path { mnt, dentry }))
     }
 
     /// The current process's working directory.

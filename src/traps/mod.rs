@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod debug;
+pub(crate) mod fileport;
 pub(crate) mod generic;
 pub(crate) mod host;
 pub(crate) mod ipc;

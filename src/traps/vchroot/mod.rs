@@ -6,6 +6,7 @@
 use crate::{
     abi::{
         args::{
+            HandleToPathArgs,
             PathAtArgs,
             VchrootExpandArgs,
             VchrootFdpathArgs, //
@@ -23,7 +24,9 @@ use crate::{
     linux::{
         path::{
             LastLink,
-            Path, //
+            Path,
+            HANDLE_WORDS,
+            PATH_MAX, //
         },
         zeroed::zeroed, //
     },
@@ -41,10 +44,19 @@ use mach_macros::{
     traps, //
 };
 use zerocopy::FromBytes;
+use zerocopy_derive::{
+    FromBytes,
+    IntoBytes, //
+};
 
 /// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] =
-    [traps![path_at, vchroot, vchroot_expand, vchroot_fdpath]];
+pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![
+    path_at,
+    vchroot,
+    vchroot_expand,
+    vchroot_fdpath,
+    handle_to_path,
+]];
 
 /// The subsystem.
 pub(crate) struct Paths;
@@ -58,6 +70,19 @@ impl Subsystem for Paths {
         &TRAPS
     }
 }
+
+/// What `handle_to_path` is asked: the start of [`HandleToPathArgs`], with the handle taken apart.
+#[derive(Clone, Copy, FromBytes, IntoBytes)]
+#[repr(C)]
+struct HandleInput {
+    mount: i32,
+    /// Bytes of the handle.
+    bytes: u32,
+    kind: i32,
+    words: [u32; HANDLE_WORDS],
+}
+
+const _: () = assert!(size_of::<HandleInput>() == offset_of!(HandleToPathArgs, path));
 
 /// Makes the directory of descriptor `fd` the root directory of the caller, as far as it pretends.
 /// `EBADF`, `ENOTDIR`; a root that the caller has stays then.
@@ -114,6 +139,28 @@ fn vchroot_fdpath(context: &Context<'_>, args: VchrootFdpathArgs) -> Result {
     };
     // CAST: `u32` to `usize` loses nothing.
     write_name(args.path, name, args.maxlen as usize)
+}
+
+/// Tells the host path of what a file handle is of, on the mount of a descriptor: see
+/// [`Path::of_handle`]. `EBADF`, `ENAMETOOLONG`.
+///
+/// The structure, whose address this is, is too large for the stack.
+#[trap(nr::HANDLE_TO_PATH)]
+fn handle_to_path(_context: &Context<'_>, address: UserAddr) -> Result {
+    const PATH_AT: u64 = offset_of!(HandleToPathArgs, path) as u64;
+
+    let args: HandleInput = user::read(address)?;
+    // CAST: `u32` to `usize` loses nothing.
+    let bytes = args.bytes as usize;
+    // A part of a word does not count, as with `open_by_handle_at`.
+    let handle = args
+        .words
+        .get(..bytes / size_of::<u32>())
+        .filter(|_| bytes <= size_of_val(&args.words))
+        .ok_or(EINVAL)?;
+    let found = Path::of_fd(args.mount)?.of_handle(args.kind, handle)?;
+    let to = address.checked_add(PATH_AT).ok_or(EFAULT)?;
+    write_name(to, found.name()?, PATH_MAX)
 }
 
 /// Tells the host path of what a path leads to, from a descriptor or the current directory; links
