@@ -141,6 +141,7 @@ impl kernel::InPlaceModule for MachModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
             linux::thread::init();
+            linux::float::init();
             let mach = Mach::new(subsystems()?, module_parameters::trace.value())?;
             Ok(try_pin_init!(Self {
                 _text: TextGuard::new(),

@@ -14,9 +14,15 @@ use super::{
     Task,
     Thread, //
 };
-use crate::linux::registers::{
-    self,
-    Registers, //
+use crate::linux::{
+    float::{
+        self,
+        FloatRegisters, //
+    },
+    registers::{
+        self,
+        Registers, //
+    },
 };
 
 /// What was found; nothing when the thread has handed its registers in.
@@ -44,6 +50,34 @@ impl Task {
             return Ok(Some(()));
         }
         self.with_parked(thread, || thread.parking.write(registers))
+    }
+
+    /// Reads the floating point registers of `thread`, one of the task's. Errors as
+    /// [`registers_of`](Self::registers_of).
+    pub(crate) fn float_of(&self, thread: &Thread, into: &mut FloatRegisters) -> Found<()> {
+        let linux = thread.linux();
+        if linux.is_current() {
+            float::of_current(into);
+            return Ok(Some(()));
+        }
+        if registers::has_readable_float(linux) {
+            self.with_live(thread, || {
+                let parked = thread.parking.read_float(into);
+                parked.or_else(|| registers::float_of_sleeping(linux, into))
+            })
+        } else {
+            self.with_parked(thread, || thread.parking.read_float(into))
+        }
+    }
+
+    /// Replaces the floating point registers of `thread`, one of the task's. A wait of it in the
+    /// kernel is ended for that. Errors as [`registers_of`](Self::registers_of).
+    pub(crate) fn set_float_of(&self, thread: &Thread, from: &FloatRegisters) -> Found<()> {
+        if thread.linux().is_current() {
+            float::set_current(from);
+            return Ok(Some(()));
+        }
+        self.with_parked(thread, || thread.parking.write_float(from))
     }
 
     /// Has `thread`, another one than the current, park, and does `work` then.

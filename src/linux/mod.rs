@@ -21,6 +21,7 @@ pub(crate) mod exec;
 pub(crate) mod exec_file;
 pub(crate) mod fifo;
 pub(crate) mod files;
+pub(crate) mod float;
 pub(crate) mod foreign;
 pub(crate) mod global;
 pub(crate) mod held;

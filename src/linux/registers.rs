@@ -16,6 +16,10 @@
 
 use super::{
     bindings as shim,
+    float::{
+        self,
+        FloatRegisters, //
+    },
     thread::ThreadRef, //
 };
 use core::ptr::NonNull;
@@ -256,6 +260,27 @@ pub(crate) fn set_current(registers: &Registers) {
 /// Reads the registers of a thread that sleeps in a system call; `None` if it does not, or is
 /// exiting. The thread must be kept from going back to its program.
 pub(crate) fn of_sleeping(thread: &ThreadRef) -> Option<Registers> {
+    // SAFETY: The frame is there when this is called.
+    read_sleeping(thread, |frame| unsafe { frame.read(false) })
+}
+
+/// Reads the floating point registers of a thread like [`of_sleeping`].
+pub(crate) fn float_of_sleeping(thread: &ThreadRef, into: &mut FloatRegisters) -> Option<()> {
+    // SAFETY: The thread has been scheduled away when this is called, and by the caller's promise
+    // has not used the registers since.
+    read_sleeping(thread, |_| unsafe {
+        float::read_own_area(thread.as_ptr(), into);
+    })
+}
+
+/// Whether [`float_of_sleeping`] can read the registers of `thread`; others have to park.
+pub(crate) fn has_readable_float(thread: &ThreadRef) -> bool {
+    // SAFETY: The reference keeps the task, one of a program.
+    unsafe { float::has_own_area(thread.as_ptr()) }
+}
+
+/// Calls `read` with the frame of a thread that sleeps in a system call, and is not exiting.
+fn read_sleeping<R>(thread: &ThreadRef, read: impl FnOnce(Frame) -> R) -> Option<R> {
     let task = thread.as_ptr();
     let _rcu = rcu::read_lock();
     // SAFETY: The reference keeps the task. Its fields change at any time, hence the atomic or
@@ -274,10 +299,10 @@ pub(crate) fn of_sleeping(thread: &ThreadRef) -> Option<Registers> {
             regs: NonNull::new(shim::mach_shim_task_pt_regs(task))?,
             task: NonNull::new(task)?,
         };
-        let registers = frame.read(false);
+        let result = read(frame);
         shim::mach_shim_smp_rmb();
         let flags = (&raw const (*task).flags).read_volatile();
-        (flags & bindings::PF_EXITING == 0).then_some(registers)
+        (flags & bindings::PF_EXITING == 0).then_some(result)
     }
 }
 
@@ -286,7 +311,7 @@ pub(crate) fn of_sleeping(thread: &ThreadRef) -> Option<Registers> {
 /// # Invariants
 ///
 /// While there is a frame its thread is in [`Parking::during`], which it does not leave without
-/// taking the lock.
+/// taking the lock, and has its floating point registers in memory.
 #[pin_data]
 pub(crate) struct Parking {
     #[pin]
@@ -303,6 +328,7 @@ impl Parking {
 
     /// Calls `park` with the current thread, whose place this is, as a parked one.
     pub(crate) fn during<R>(&self, park: impl FnOnce() -> R) -> R {
+        float::save_current();
         // INVARIANT: The frame is taken out again before this returns.
         *self.frame.lock() = Frame::current();
         let result = park();
@@ -327,5 +353,19 @@ impl Parking {
         let frame = self.frame.lock();
         // SAFETY: By the type invariants the thread is parked, and the lock keeps others away.
         (*frame).map(|frame| unsafe { frame.write(registers) })
+    }
+
+    /// Reads the floating point registers, if the thread is parked.
+    pub(crate) fn read_float(&self, into: &mut FloatRegisters) -> Option<()> {
+        let frame = self.frame.lock();
+        // SAFETY: By the type invariants the thread is where its frame is.
+        (*frame).map(|frame| unsafe { float::read_saved(frame.task.as_ptr(), into) })
+    }
+
+    /// Replaces the floating point registers, if the thread is parked.
+    pub(crate) fn write_float(&self, from: &FloatRegisters) -> Option<()> {
+        let frame = self.frame.lock();
+        // SAFETY: By the type invariants the thread is parked, and the lock keeps others away.
+        (*frame).map(|frame| unsafe { float::write_saved(frame.task.as_ptr(), from) })
     }
 }

@@ -23,6 +23,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
+#include <asm/fpu/api.h>
 #include <asm/segment.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
@@ -232,6 +233,16 @@ struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task)
 void mach_shim_smp_rmb(void)
 {
 	smp_rmb();
+}
+
+unsigned int mach_shim_mxcsr_mask(void)
+{
+	static struct fxregs_state state;
+
+	kernel_fpu_begin();
+	asm volatile("fxsave %0" : "+m" (state));
+	kernel_fpu_end();
+	return state.mxcsr_mask;
 }
 
 void mach_shim_get_page(struct page *page)

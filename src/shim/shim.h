@@ -112,6 +112,9 @@ struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task);
 /* asm/barrier.h */
 void mach_shim_smp_rmb(void);
 
+/* asm/fpu/api.h: what the instruction FXSAVE says of MXCSR. Not to be called by two threads. */
+unsigned int mach_shim_mxcsr_mask(void);
+
 /* linux/mm.h */
 void mach_shim_get_page(struct page *page);
 void mach_shim_put_page(struct page *page);

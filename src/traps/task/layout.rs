@@ -10,7 +10,13 @@ use crate::{
         KernError,
         KernResult, //
     },
-    linux::registers::Registers,
+    linux::{
+        float::{
+            FloatRegisters,
+            LEGACY, //
+        },
+        registers::Registers,
+    },
 };
 use kernel::prelude::*;
 
@@ -121,4 +127,51 @@ pub(super) fn replaced(kind: i32, words: &[u32], registers: &Registers) -> KernR
         (new.flags, new.ip) = (wide(9)?, wide(10)?);
     }
     Ok(new)
+}
+
+/// Words before the registers of `x86_float_state64`, which are empty.
+const FLOAT_START: usize = 2;
+/// Words of the registers.
+const LEGACY_WORDS: usize = LEGACY / 4;
+/// Empty words between them and the upper halves, in `x86_avx_state64`.
+const UPPER_GAP: usize = 17;
+
+/// The words of a state of floating point registers, `size` words.
+pub(super) fn float_words(size: usize, from: &FloatRegisters) -> KernResult<KVec<u32>> {
+    let mut words = KVec::with_capacity(size, GFP_KERNEL_ACCOUNT)?;
+    words.resize(FLOAT_START, 0, GFP_KERNEL_ACCOUNT)?;
+    put_bytes(&mut words, &from.legacy)?;
+    if from.extent.has_upper {
+        let start = words.len().saturating_add(UPPER_GAP);
+        words.resize(start, 0, GFP_KERNEL_ACCOUNT)?;
+        put_bytes(&mut words, &from.upper)?;
+    }
+    // One that is too long has halves at its end that the task does not have.
+    words.truncate(size);
+    words.resize(size, 0, GFP_KERNEL_ACCOUNT)?;
+    Ok(words)
+}
+
+fn put_bytes(words: &mut KVec<u32>, bytes: &[u8]) -> KernResult {
+    for chunk in bytes.chunks_exact(4) {
+        let word = chunk
+            .first_chunk()
+            .map_or(0, |word| u32::from_ne_bytes(*word));
+        words.push(word, GFP_KERNEL_ACCOUNT)?;
+    }
+    Ok(())
+}
+
+/// Fills `registers` with those that `words`, a state of floating point registers, has.
+pub(super) fn fill_float(words: &[u32], registers: &mut FloatRegisters) {
+    let legacy = words.get(FLOAT_START..).unwrap_or_default();
+    take_bytes(legacy, &mut registers.legacy);
+    let upper = FLOAT_START + LEGACY_WORDS + UPPER_GAP;
+    take_bytes(words.get(upper..).unwrap_or_default(), &mut registers.upper);
+}
+
+fn take_bytes(words: &[u32], bytes: &mut [u8]) {
+    for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
+        chunk.copy_from_slice(&word.to_ne_bytes());
+    }
 }

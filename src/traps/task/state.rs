@@ -13,16 +13,22 @@ use super::layout::{
 };
 use crate::{
     core::{
-        HandedState,
         KernError,
         KernResult,
         Task,
         Thread,
         FLOAT_WORDS, //
     },
-    linux::registers::{
-        self,
-        Registers, //
+    linux::{
+        float::{
+            self,
+            Extent,
+            FloatRegisters, //
+        },
+        registers::{
+            self,
+            Registers, //
+        },
     },
 };
 use kernel::prelude::*;
@@ -44,6 +50,9 @@ pub(super) mod flavor {
     pub(in super::super) const DEBUG_32: i32 = 10;
     pub(in super::super) const DEBUG_64: i32 = 11;
     pub(in super::super) const DEBUG: i32 = 12;
+    pub(in super::super) const AVX_32: i32 = 16;
+    pub(in super::super) const AVX_64: i32 = 17;
+    pub(in super::super) const AVX: i32 = 18;
 }
 
 /// Which registers a state has.
@@ -51,8 +60,14 @@ pub(super) mod flavor {
 enum Part {
     General,
     Float,
+    /// With the upper halves of vector registers.
+    Avx,
     Exception,
 }
+
+/// Words of `x86_avx_state32` and `x86_avx_state64`.
+const AVX_WORDS_32: usize = 179;
+const AVX_WORDS_64: usize = 211;
 
 /// A state that somebody wants.
 #[derive(Clone, Copy)]
@@ -84,6 +99,11 @@ impl Wanted {
                 by_width(flavor::FLOAT_32, flavor::FLOAT_64),
                 Some(FLOAT_WORDS),
             ),
+            flavor::AVX => (
+                Part::Avx,
+                by_width(flavor::AVX_32, flavor::AVX_64),
+                Some(AVX_WORDS_64),
+            ),
             flavor::EXCEPTION => (
                 Part::Exception,
                 by_width(flavor::EXCEPTION_32, flavor::EXCEPTION_64),
@@ -91,17 +111,23 @@ impl Wanted {
             ),
             flavor::THREAD_32 | flavor::THREAD_64 => (Part::General, wanted, None),
             flavor::FLOAT_32 | flavor::FLOAT_64 => (Part::Float, wanted, None),
+            flavor::AVX_32 | flavor::AVX_64 => (Part::Avx, wanted, None),
             flavor::EXCEPTION_32 | flavor::EXCEPTION_64 => (Part::Exception, wanted, None),
             flavor::DEBUG_32 | flavor::DEBUG_64 | flavor::DEBUG => {
                 return Err(KernError::NOT_SUPPORTED)
             }
             _ => return Err(KernError::INVALID_ARGUMENT),
         };
+        if part == Part::Avx && !float::have_upper() {
+            return Err(KernError::FAILURE);
+        }
         let size = match kind {
             flavor::THREAD_32 if is_32bit => WORDS_32,
             flavor::THREAD_64 if !is_32bit => WORDS_64,
             flavor::FLOAT_32 if is_32bit => FLOAT_WORDS,
             flavor::FLOAT_64 if !is_32bit => FLOAT_WORDS,
+            flavor::AVX_32 if is_32bit => AVX_WORDS_32,
+            flavor::AVX_64 if !is_32bit => AVX_WORDS_64,
             flavor::EXCEPTION_32 if is_32bit => 3,
             flavor::EXCEPTION_64 if !is_32bit => 4,
             _ => return Err(KernError::INVALID_ARGUMENT),
@@ -112,6 +138,15 @@ impl Wanted {
             size,
             named,
         })
+    }
+
+    /// Room for floating point registers of `task`'s threads.
+    fn new_float(&self, task: &Task) -> KernResult<KBox<FloatRegisters>> {
+        let extent = Extent {
+            is_narrow: task.is_32bit(),
+            has_upper: self.part == Part::Avx,
+        };
+        Ok(KBox::new(FloatRegisters::new(extent), GFP_KERNEL_ACCOUNT)?)
     }
 
     /// Words of the whole.
@@ -170,7 +205,11 @@ pub(crate) fn get(task: &Task, thread: &Thread, flavor: i32) -> KernResult<KVec<
             Part::General | Part::Exception => task
                 .registers_of(thread)?
                 .map(|registers| layout::words_of(wanted.kind, &registers)),
-            Part::Float => return Err(KernError::NOT_SUPPORTED),
+            Part::Float | Part::Avx => {
+                let mut float = wanted.new_float(task)?;
+                task.float_of(thread, &mut float)?
+                    .map(|()| layout::float_words(wanted.size, &float))
+            }
         };
         if let Some(words) = found {
             break words?;
@@ -188,6 +227,8 @@ fn handed(thread: &Thread, wanted: &Wanted) -> KernResult<Option<KVec<u32>>> {
     let words = match wanted.part {
         Part::General => state.general.as_slice(),
         Part::Float => state.float.as_slice(),
+        // Clients do not know of more.
+        Part::Avx => return Err(KernError::NOT_SUPPORTED),
         Part::Exception => {
             let fault = registers::last_fault(thread.linux());
             let registers = Registers {
@@ -215,32 +256,43 @@ pub(crate) fn set(task: &Task, thread: &Thread, flavor: i32, words: &[u32]) -> K
         return Err(KernError::INVALID_ARGUMENT);
     }
     let words = wanted.registers_in(words)?;
-    let registers = match wanted.part {
-        Part::General => Some(layout::replaced(wanted.kind, words, &Registers::default())?),
-        _ => None,
-    };
     loop {
-        let change = |state: &mut HandedState| {
-            let place = match wanted.part {
-                Part::General => state.general.as_mut_slice(),
-                _ => state.float.as_mut_slice(),
-            };
-            for (place, word) in place.iter_mut().zip(words) {
-                *place = *word;
-            }
-        };
-        if thread.handed.look(change).is_some() {
+        if set_handed(thread, &wanted, words)? {
             return Ok(());
         }
-        let found = match &registers {
-            Some(new) if !registers::is_user_address(new.ip) => {
-                return Err(KernError::INVALID_ARGUMENT)
+        let found = if wanted.part == Part::General {
+            let new = layout::replaced(wanted.kind, words, &Registers::default())?;
+            if !registers::is_user_address(new.ip) {
+                return Err(KernError::INVALID_ARGUMENT);
             }
-            Some(registers) => task.set_registers_of(thread, registers)?,
-            None => return Err(KernError::NOT_SUPPORTED),
+            task.set_registers_of(thread, &new)?
+        } else {
+            let mut float = wanted.new_float(task)?;
+            layout::fill_float(words, &mut float);
+            task.set_float_of(thread, &float)?
         };
         if found.is_some() {
             return Ok(());
         }
     }
+}
+
+/// Replaces what the client of `thread` has handed in. False if it has not handed in anything.
+fn set_handed(thread: &Thread, wanted: &Wanted, words: &[u32]) -> KernResult<bool> {
+    if wanted.part == Part::Avx {
+        return match thread.handed.look(|_| ()) {
+            Some(()) => Err(KernError::NOT_SUPPORTED),
+            None => Ok(false),
+        };
+    }
+    let found = thread.handed.look(|state| {
+        let place = match wanted.part {
+            Part::General => state.general.as_mut_slice(),
+            _ => state.float.as_mut_slice(),
+        };
+        for (place, word) in place.iter_mut().zip(words) {
+            *place = *word;
+        }
+    });
+    Ok(found.is_some())
 }
