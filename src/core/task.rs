@@ -203,8 +203,9 @@ impl Task {
     }
 
     /// Whether the task's program has addresses of 32 bits.
+    #[inline]
     pub(crate) fn is_32bit(&self) -> bool {
-        self.is_32bit.load(Relaxed)
+        self.is_32bit.peek()
     }
 
     /// Where the task's dynamic linker keeps its list of images.
@@ -260,6 +261,7 @@ impl Task {
     }
 
     /// The identity that the task claims.
+    #[inline]
     pub(crate) fn claimed_ids(&self) -> ClaimedIds {
         ClaimedIds {
             uid: self.uid.peek(),

@@ -22,10 +22,7 @@ use super::{
     },
 };
 use core::marker::PhantomData;
-use kernel::sync::atomic::{
-    ordering::{Relaxed, Release},
-    Atomic, //
-};
+use kernel::sync::atomic::Atomic;
 
 /// The word while there is no outcome.
 const PENDING: u32 = 0;
@@ -59,14 +56,14 @@ impl<T: Outcome> Awaited<T> {
     /// Begins a wait. To be called by the thread itself, before its waiter is queued.
     #[inline]
     pub(crate) fn begin(&self) {
-        self.word.store(PENDING, Relaxed);
+        self.word.poke(PENDING);
     }
 
     /// Says how the wait ended. The caller has taken the waiter out of its queue, and wakes the
     /// thread afterwards. What was written before is seen by whoever has read the outcome.
     #[inline]
     pub(crate) fn set(&self, outcome: T) {
-        self.word.store(outcome.word(), Release);
+        self.word.poke_release(outcome.word());
     }
 
     /// Wakes the thread, after [`set`](Self::set).

@@ -114,6 +114,24 @@ pub(crate) fn exit_status() -> u32 {
     status as u32
 }
 
+/// Whether a signal is pending for the current thread.
+#[inline]
+pub(crate) fn has_signal() -> bool {
+    const SIGNALS: usize = 1 << bindings::TIF_SIGPENDING | 1 << bindings::TIF_NOTIFY_SIGNAL;
+    thread_flags() & SIGNALS != 0
+}
+
+/// The flags of the current thread that the architecture keeps.
+#[inline]
+fn thread_flags() -> usize {
+    // SAFETY: `current` is valid. Other bits of the word may change at any time, hence the
+    // atomic access.
+    unsafe {
+        let flags = ptr::addr_of_mut!((*task()).thread_info.flags);
+        flags.cast::<usize>().read_volatile()
+    }
+}
+
 /// Whether the current thread has begun to exit.
 #[inline]
 pub(crate) fn is_exiting() -> bool {
@@ -168,13 +186,7 @@ pub(crate) fn is_compat_call() -> bool {
 pub(crate) fn is_compat() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        // SAFETY: `current` is valid. Other bits of the word may change at any time, hence the
-        // atomic access.
-        let flags = unsafe {
-            let flags = ptr::addr_of_mut!((*task()).thread_info.flags);
-            atomic_load(flags.cast::<usize>(), Relaxed)
-        };
-        flags & (1 << bindings::TIF_ADDR32) != 0
+        thread_flags() & (1 << bindings::TIF_ADDR32) != 0
     }
     #[cfg(not(target_arch = "x86_64"))]
     {

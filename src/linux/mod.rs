@@ -16,6 +16,7 @@ mod credentials;
 pub(crate) mod current;
 pub(crate) mod debugfs;
 pub(crate) mod deferred;
+pub(crate) mod drop_guard;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod exec_file;

@@ -18,14 +18,17 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::{Acquire, Relaxed, Release},
+            ordering::Relaxed,
             Atomic, //
         },
         Arc, //
     },
 };
 
-use super::peek::Peek;
+use super::peek::{
+    change,
+    Peek, //
+};
 
 struct Links<T> {
     prev: *const Linked<T>,
@@ -116,7 +119,7 @@ impl<T> Queue<T> {
     /// Appends `item`, or gives it back when it already is in a queue.
     #[inline]
     pub(crate) fn push_back(&mut self, item: Arc<Linked<T>>) -> Result<(), Arc<Linked<T>>> {
-        if item.home.cmpxchg(0, self.id, Acquire).is_err() {
+        if !change(&item.home, 0, self.id) {
             return Err(item);
         }
         let tail = self.tail;
@@ -161,7 +164,7 @@ impl<T> Queue<T> {
         if next.is_null() {
             return self.push_back(item);
         }
-        if item.home.cmpxchg(0, self.id, Acquire).is_err() {
+        if !change(&item.home, 0, self.id) {
             return Err(item);
         }
         let item = Arc::into_raw(item);
@@ -236,7 +239,7 @@ impl<T> Queue<T> {
             // SAFETY: As above.
             prev = unsafe { (*other.links.get()).prev };
         }
-        if item.home.cmpxchg(0, self.id, Acquire).is_err() {
+        if !change(&item.home, 0, self.id) {
             return Err(item);
         }
         let item = Arc::into_raw(item);
@@ -324,7 +327,7 @@ impl<T> Queue<T> {
             }
             // INVARIANT: Nothing links to the item any more; from here on another queue may
             // take it, which must see our accesses to its links as done.
-            (*item).home.store(0, Release);
+            (*item).home.poke_release(0);
             // SAFETY: The pointer came from `Arc::into_raw` in `push_back`.
             Arc::from_raw(item)
         }

@@ -10,13 +10,13 @@ use core::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        ordering::Full,
-        Atomic, //
-    },
+    sync::atomic::Atomic, //
 };
 
-use super::peek::Peek;
+use super::peek::{
+    exchange,
+    Peek, //
+};
 
 /// Holds a `KBox<T>` or nothing.
 ///
@@ -48,7 +48,7 @@ impl<T> Slot<T> {
     pub(crate) fn replace(&self, value: Option<KBox<T>>) -> Option<KBox<T>> {
         let new = value.map_or(ptr::null_mut(), KBox::into_raw);
         // INVARIANT: `new` is null or came from `KBox::into_raw`.
-        let old = self.value.xchg(new, Full);
+        let old = exchange(&self.value, new);
         if old.is_null() {
             return None;
         }

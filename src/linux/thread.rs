@@ -146,7 +146,7 @@ pub(crate) fn sleep(deadline: Option<Deadline>, mut ready: impl FnMut() -> bool)
         if ready() {
             break Woken::Ready;
         }
-        if kernel::current!().signal_pending() {
+        if current::has_signal() {
             break Woken::Interrupted;
         }
         if !schedule_until(deadline) {

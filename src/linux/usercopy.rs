@@ -12,7 +12,10 @@
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
-use core::ptr;
+use core::{
+    mem::size_of,
+    ptr, //
+};
 use kernel::{
     bindings,
     error::to_result,
@@ -47,7 +50,7 @@ pub(crate) fn copy_from_user(bytes: &mut [u8], address: usize) -> Result {
     }
 }
 
-/// Fills `bytes` from user memory, as [`copy_from_user`]; words of 4 and 8 bytes by one load.
+/// Fills `bytes` from user memory, as [`copy_from_user`]; a few words by a load each.
 #[inline(always)] // The length is a constant in all calls.
 pub(crate) fn read_value(bytes: &mut [u8], address: usize) -> Result {
     match bytes.len() {
@@ -64,6 +67,13 @@ pub(crate) fn read_value(bytes: &mut [u8], address: usize) -> Result {
             to_result(unsafe { shim::mach_shim_get_user_u64(&mut word, address) })?;
             bytes.copy_from_slice(&word.to_ne_bytes());
             Ok(())
+        }
+        length @ (16 | 24 | 32 | 40 | 48) => {
+            // CAST: At most 6.
+            let words = (length / size_of::<u64>()) as u32;
+            let to = bytes.as_mut_ptr().cast();
+            // SAFETY: There is room for so many words; any address may be read from.
+            to_result(unsafe { shim::mach_shim_get_user_words(to, address, words) })
         }
         _ => copy_from_user(bytes, address),
     }

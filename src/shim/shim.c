@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/dcache.h>
 #include <linux/elf.h>
+#include <linux/fault-inject-usercopy.h>
 #include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
@@ -23,6 +24,8 @@
 #include <linux/shmem_fs.h>
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
+#include <linux/uaccess.h>
+#include <linux/unaligned.h>
 #include <asm/fpu/api.h>
 #include <asm/segment.h>
 #include <linux/vmstat.h>
@@ -318,6 +321,50 @@ int mach_shim_get_user_u32(u32 *to, unsigned long from)
 int mach_shim_get_user_u64(u64 *to, unsigned long from)
 {
 	return get_user(*to, (u64 __user *)from);
+}
+
+/* Copies up to 6 words. A loop over so few costs more than the copies. */
+int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words)
+{
+	const u64 __user *source = (const u64 __user *)from;
+	u64 word;
+
+#define COPY_WORD(i) \
+	do { \
+		unsafe_get_user(word, source + (i), fault); \
+		put_unaligned(word, (u64 *)to + (i)); \
+	} while (0)
+
+	might_fault();
+	if (should_fail_usercopy() || !user_read_access_begin(source, words * sizeof(word)))
+		return -EFAULT;
+	switch (words) {
+	case 6:
+		COPY_WORD(5);
+		fallthrough;
+	case 5:
+		COPY_WORD(4);
+		fallthrough;
+	case 4:
+		COPY_WORD(3);
+		fallthrough;
+	case 3:
+		COPY_WORD(2);
+		fallthrough;
+	case 2:
+		COPY_WORD(1);
+		fallthrough;
+	case 1:
+		COPY_WORD(0);
+		break;
+	default:
+		goto fault;
+	}
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 pid_t mach_shim_current_tgid_vnr(void)

@@ -137,6 +137,7 @@ u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
 /* linux/sched.h, linux/uidgid.h: the current process as it sees itself */
 int mach_shim_get_user_u32(u32 *to, unsigned long from);
 int mach_shim_get_user_u64(u64 *to, unsigned long from);
+int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words);
 
 pid_t mach_shim_current_tgid_vnr(void);
 uid_t mach_shim_current_uid_munged(void);

@@ -94,7 +94,7 @@ impl Listed {
         let mut rights = type_bits(&entry.object);
         let died = match &entry.object {
             Object::Send(right) => !right.port().is_alive(),
-            Object::SendOnce(right) => right.port().is_some_and(|port| !port.is_alive()),
+            Object::SendOnce(right) => !right.port().is_alive(),
             _ => false,
         };
         let request = rights != 0 && table.has_open_request(name);

@@ -14,6 +14,7 @@ use super::{
         HeaderRight,
         Message, //
     },
+    receive::Source,
     right::{
         received_as,
         Right,
@@ -87,12 +88,17 @@ fn check_complex(header: &MachMsgHeader, length: usize) -> KernResult {
 ///
 /// With `MACH_SEND_NOTIFY` among the `options`, a request to be told when a message can be sent to
 /// the destination is armed if one cannot be sent now.
+///
+/// Returns what `receives_from` denotes, if that is a name to receive from, and if it will when
+/// the message has been sent as far as the message decides that: what the kernel does for one may
+/// be to change names.
 pub(super) fn header(
     space: &Space,
     header: &MachMsgHeader,
     message: &mut Message,
     options: u32,
-) -> KernResult {
+    receives_from: Option<PortName>,
+) -> KernResult<Option<Source>> {
     let bits = header.bits.masked();
     let to_send = |raw: u32| match Disposition::try_from(raw) {
         Ok(Disposition::MoveReceive) | Err(_) => Err(SEND_INVALID_HEADER),
@@ -112,13 +118,19 @@ pub(super) fn header(
         Some(disposition) if header.local_port.is_valid() => Some((header.local_port, disposition)),
         _ => None,
     };
-    let (destination, taken_reply) = space
+    let (destination, taken_reply, source) = space
         .with(|table| {
-            let taken = take_header(table, header.remote_port, remote, reply)?;
-            if options & option::MACH_SEND_NOTIFY != 0 && matches!(taken.0, Right::Send(_)) {
+            let (right, taken_reply) = take_header(table, header.remote_port, remote, reply)?;
+            if options & option::MACH_SEND_NOTIFY != 0 && matches!(right, Right::Send(_)) {
                 arm(table, header.remote_port);
             }
-            Ok(taken)
+            let source = match receives_from {
+                Some(name) if !right.port().is_some_and(|port| port.is_kernel()) => {
+                    Source::of(table, name)
+                }
+                _ => None,
+            };
+            Ok((right, taken_reply, source))
         })
         .map_err(|error| match error {
             // The space is dead.
@@ -138,7 +150,7 @@ pub(super) fn header(
         },
         received_as: local.map(received_as),
     };
-    Ok(())
+    Ok(source)
 }
 
 /// There are no vouchers yet, so only the null one is valid.

@@ -91,12 +91,13 @@ pub(super) fn receive(
 ) -> KernResult {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     let reply = mem::replace(&mut message.reply, HeaderRight::NONE);
+    // A message that was handed over has left the right with its sender.
     let local_port = match destination.right.port() {
-        Some(port) if port.is_alive() => message.arrival.name,
-        _ => PortName::DEAD,
+        Some(port) if !port.is_alive() => PortName::DEAD,
+        _ => message.arrival.name,
     };
     let local = destination.received_as;
-    consume(destination.right);
+    destination.right.consume();
 
     let remote = reply.received_as;
     let Ok(remote_port) = space.insert_right(reply.right) else {
@@ -161,14 +162,6 @@ fn write_with_trailer(
     user::write_bytes(address, bytes)
 }
 
-/// The right that a message was sent to has done its work.
-fn consume(right: Right) {
-    match right {
-        Right::SendOnce(right) => right.used(),
-        right => drop(right),
-    }
-}
-
 /// Writes the header that stands for a message that does not reach its receiver, and a trailer if
 /// there is `room` for both.
 fn minimal(
@@ -213,7 +206,7 @@ pub(super) fn too_large(
     layout: Layout,
 ) -> KernResult {
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
-    consume(destination.right);
+    destination.right.consume();
     drop(mem::replace(&mut message.reply, HeaderRight::NONE));
     drop(message.carried.drain_all());
     minimal(message, address, room, options, layout)?;

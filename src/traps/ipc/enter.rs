@@ -236,7 +236,7 @@ impl Space {
     /// Enters a send-once right under a new name, or says that its port has died. Errors as
     /// [`with_room`](Self::with_room).
     pub(crate) fn insert_send_once(&self, right: SendOnceRight) -> KernResult<PortName> {
-        if !right.port().is_some_and(|port| port.is_alive()) {
+        if !right.port().is_alive() {
             return Ok(PortName::DEAD);
         }
         self.with_room(1, |table| {

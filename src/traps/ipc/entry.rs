@@ -52,7 +52,7 @@ impl Object {
         match self {
             Self::Send(right) => Some(right.port()),
             Self::Receive(rights) => Some(rights.port()),
-            Self::SendOnce(right) => right.port(),
+            Self::SendOnce(right) => Some(right.port()),
             Self::Free { .. } | Self::Set(_) | Self::Dead => None,
         }
     }

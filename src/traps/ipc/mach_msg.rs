@@ -53,11 +53,7 @@ fn mach_msg_overwrite(context: &Context<'_>, args: MachMsgOverwriteArgs) -> Kern
             size: args.send_size,
             options,
             patience: Patience::new(options, option::MACH_SEND_TIMEOUT, args.timeout),
-            receives_from: if options & option::MACH_RCV_MSG != 0 {
-                args.rcv_name
-            } else {
-                PortName::NULL
-            },
+            receives_from: (options & option::MACH_RCV_MSG != 0).then_some(args.rcv_name),
         };
         known = send(context, space, thread, &what)?;
     }

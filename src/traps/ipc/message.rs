@@ -193,7 +193,8 @@ impl Message {
         Ok(message)
     }
 
-    /// Makes room for `length` bytes in a message whose rights are gone.
+    /// Makes room for `length` bytes in a message whose rights are gone. Who sent it is to be said
+    /// anew.
     #[inline]
     pub(super) fn reset(&mut self, length: usize) -> Result<(), AllocError> {
         // A message that waited in a thread's cache has no rights.
@@ -202,16 +203,16 @@ impl Message {
                 *place = HeaderRight::NONE;
             }
         }
-        if !self.carried.is_empty() {
+        // One without this memory has never carried anything.
+        if self.carried.capacity() != 0 {
             self.carried.clear();
+            self.addresses = 0;
+            self.arrays = 0;
+            self.searched = 0;
+            self.within = 0;
         }
-        self.addresses = 0;
-        self.arrays = 0;
-        self.searched = 0;
-        self.within = 0;
         self.complex = false;
         self.circular = false;
-        self.sender = Sender::KERNEL;
         self.buffer.reset(length)
     }
 
@@ -229,12 +230,13 @@ impl Message {
     /// Adds something that the body carries.
     pub(super) fn carry(&mut self, carried: Carried) -> Result<(), AllocError> {
         let address = u32::from(carried.item.has_address());
-        if let Item::Ports(array) = &carried.item {
-            let bytes = array.rights.len().saturating_mul(mem::size_of::<Right>());
-            self.arrays = self.arrays.saturating_add(bytes);
-        }
+        let array = match &carried.item {
+            Item::Ports(array) => array.rights.len().saturating_mul(mem::size_of::<Right>()),
+            _ => 0,
+        };
         self.carried.push(carried, GFP_KERNEL_ACCOUNT)?;
         self.addresses = self.addresses.saturating_add(address);
+        self.arrays = self.arrays.saturating_add(array);
         Ok(())
     }
 

@@ -35,7 +35,7 @@ impl Table {
     pub(super) fn refresh(&mut self, name: PortName) {
         let died = match self.peek(name).map(|entry| &entry.object) {
             Some(Object::Send(right)) => !right.port().is_alive(),
-            Some(Object::SendOnce(right)) => right.port().is_some_and(|port| !port.is_alive()),
+            Some(Object::SendOnce(right)) => !right.port().is_alive(),
             _ => false,
         };
         if died {

@@ -20,6 +20,7 @@ use super::{
         ReceiveRight,
         Right,
         SendOnceRight, //
+        SendingRight,
     },
     set::PortSet,
     transit, //
@@ -96,7 +97,7 @@ pub(super) fn port_destroyed(notify: SendOnceRight, right: ReceiveRight) -> Opti
     port.with(|state| state.lose_receiver(&port.make_send_count));
     PortSet::remove_from_all(&port);
     let can_go = |to: &Arc<Port>| to.is_alive() && transit::begin(&port, to);
-    if !notify.port().is_some_and(can_go) {
+    if !can_go(notify.port()) {
         return Some(right);
     }
     let mut header = header::<PortDestroyedNotification>(Notification::PortDestroyed);
@@ -175,20 +176,14 @@ fn message<T: IntoBytes + Immutable>(
 
 /// Sends a message of the kernel's own to `destination`; it is dropped if that is dead.
 pub(super) fn send_message(destination: HeaderRight, mut message: KBox<Node<Message>>) {
-    let Some(port) = destination.right.port().cloned() else {
+    let Ok(mut right) = SendingRight::new(destination.right) else {
         return;
     };
-    message.destination = destination;
-    match port.post(message, Admission::Always, None) {
+    message.destination.received_as = destination.received_as;
+    let (port, counted) = right.parts();
+    match port.post(counted, message, Admission::Always, None) {
         Posted::Handed(receiver) => receiver.wake(),
         Posted::Queued => (),
-        Posted::Full(mut message) | Posted::Overflow(mut message) | Posted::Dead(mut message) => {
-            // Not a reason for one more message to the same place.
-            if let Right::SendOnce(right) =
-                core::mem::replace(&mut message.destination.right, Right::Null)
-            {
-                right.used();
-            }
-        }
+        Posted::Full(message) | Posted::Overflow(message) | Posted::Dead(message) => drop(message),
     }
 }

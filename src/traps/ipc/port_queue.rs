@@ -22,6 +22,7 @@ use super::{
         Receiver,
         SpaceId, //
     },
+    right::Counted,
     waiter::{
         Offer,
         Outcome,
@@ -102,14 +103,15 @@ impl Port {
         }
     }
 
-    /// Hands `message` to a waiting receiver, or queues it and counts it for `account`: without
-    /// one, for the receiver.
+    /// Hands `message`, which is sent by `right`, to a waiting receiver, or queues it and counts it
+    /// for `account`: without one, for the receiver. The right goes with a message that is queued.
     ///
     /// The caller wakes the receiver of [`Posted::Handed`] and drops the message of
     /// [`Posted::Dead`].
     #[inline]
     pub(super) fn post(
-        &self,
+        self: &Arc<Self>,
+        right: &mut Counted,
         mut message: KBox<Node<Message>>,
         admission: Admission,
         account: Option<&Arc<Account>>,
@@ -145,6 +147,7 @@ impl Port {
                 return Posted::Overflow(message);
             }
         }
+        message.destination.right = right.take(self);
         state.messages.push_back(message);
         state.watchers.tell_queued();
         for membership in &state.memberships {

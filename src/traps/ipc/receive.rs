@@ -14,6 +14,7 @@ use super::{
     port_queue::Taken,
     send::Patience,
     set::PortSet,
+    table::Table,
     thread::ThreadIpc,
     waiter::{
         Outcome,
@@ -67,23 +68,41 @@ pub(super) enum Source {
 /// Why no message came.
 enum Failure {
     TooLarge(TooLarge),
-    /// The space did not have the receive right when it was looked at first.
+    /// The space did not have the receive right.
     NotOurs,
     Error(KernError),
 }
 
 impl Source {
+    /// What `name` denotes, if it is a name to receive from.
+    #[inline]
+    pub(super) fn of(table: &Table, name: PortName) -> Option<Self> {
+        match &table.peek(name)?.object {
+            Object::Receive(rights) => Some(Self::Port(rights.port().clone())),
+            Object::Set(right) => Some(Self::Set(right.set().clone())),
+            _ => None,
+        }
+    }
+
+    /// What `name` denotes. `MACH_RCV_INVALID_NAME`.
     #[inline]
     fn find(space: &Space, name: PortName) -> KernResult<Self> {
         space
-            .with(
-                |table| match table.lookup(name).map(|entry| &entry.object) {
-                    Some(Object::Receive(rights)) => Ok(Self::Port(rights.port().clone())),
-                    Some(Object::Set(right)) => Ok(Self::Set(right.set().clone())),
-                    _ => Err(KernError::INVALID_NAME),
-                },
-            )
+            .with(|table| Self::of(table, name).ok_or(KernError::INVALID_NAME))
             .map_err(|_| RCV_INVALID_NAME)
+    }
+
+    /// As [`next`](Self::next), from what `name` denotes now.
+    #[cold]
+    fn find_next(
+        space: &Space,
+        name: PortName,
+        waiter: &Arc<Linked<Waiter>>,
+        room: Room,
+        patience: Patience,
+    ) -> Result<KBox<Node<Message>>, Failure> {
+        let source = Self::find(space, name).map_err(Failure::Error)?;
+        source.next(space, waiter, room, patience)
     }
 
     #[inline]
@@ -160,19 +179,18 @@ impl Source {
     }
 }
 
-/// Receives a message; from `known`, if that is given, which is what the name denotes or has just
-/// denoted.
+/// Receives a message; from `known`, if that is given, which is what the name has denoted just now.
 #[inline]
 pub(super) fn receive(
     context: &Context<'_>,
     space: &Space,
     thread: &ThreadIpc,
     what: &Receive,
-    known: Option<Arc<Port>>,
+    known: Option<Source>,
 ) -> KernResult {
-    let mut is_found = known.is_none();
-    let mut source = match known {
-        Some(port) => Source::Port(port),
+    let is_known = known.is_some();
+    let source = match known {
+        Some(source) => source,
         None => Source::find(space, what.name)?,
     };
     if what.options & option::MACH_RCV_SYNC_WAIT != 0
@@ -192,19 +210,19 @@ pub(super) fn receive(
         keeps_large: what.options & option::MACH_RCV_LARGE != 0,
         layout: Layout::of(context.task()),
     };
-    let message = loop {
-        match source.next(space, &thread.waiter, room, what.patience) {
-            Ok(message) => break message,
-            Err(Failure::Error(error)) => return Err(error),
-            Err(Failure::NotOurs) if is_found => return Err(RCV_PORT_CHANGED),
-            Err(Failure::NotOurs) => {
-                // The message itself, or somebody meanwhile, has moved the right away.
-                source = Source::find(space, what.name)?;
-                is_found = true;
-            }
-            Err(Failure::TooLarge(large)) => {
-                return copyout::too_large_kept(large, what.address, what.size, what.options)
-            }
+    let next = match source.next(space, &thread.waiter, room, what.patience) {
+        // The message itself, or somebody meanwhile, has moved the right away.
+        Err(Failure::NotOurs) if is_known => {
+            Source::find_next(space, what.name, &thread.waiter, room, what.patience)
+        }
+        next => next,
+    };
+    let message = match next {
+        Ok(message) => message,
+        Err(Failure::Error(error)) => return Err(error),
+        Err(Failure::NotOurs) => return Err(RCV_PORT_CHANGED),
+        Err(Failure::TooLarge(large)) => {
+            return copyout::too_large_kept(large, what.address, what.size, what.options)
         }
     };
     give_out(context, space, thread, message, what, room)

@@ -187,7 +187,7 @@ impl AnyRight {
     pub(crate) fn for_sending(self) -> KernResult<Self> {
         match &self.right {
             Right::Send(right) if right.port().is_alive() => Ok(self),
-            Right::SendOnce(right) if right.port().is_some_and(|port| port.is_alive()) => Ok(self),
+            Right::SendOnce(right) if right.port().is_alive() => Ok(self),
             _ => Err(KernError::INVALID_CAPABILITY),
         }
     }

@@ -13,91 +13,175 @@ use super::{
     port::Port,
     set::PortSet, //
 };
-use crate::abi::msg::Disposition;
-use core::mem;
-use kernel::{
-    sync::{
-        atomic::ordering::Relaxed,
-        Arc, //
+use crate::{
+    abi::msg::Disposition,
+    linux::{
+        drop_guard::{
+            DropGuard,
+            DropHandler, //
+        },
+        peek::{
+            add_one,
+            take_one, //
+        },
     },
-    types::ScopeGuard, //
 };
+use core::mem;
+use kernel::sync::Arc;
 
 /// The right to send any number of messages to a port.
-pub(crate) struct SendRight(Arc<Port>);
+pub(crate) struct SendRight(DropGuard<Arc<Port>, SendRight>);
 
 impl SendRight {
     /// Makes a send right from the receive right: counts in the port's make-send count.
+    #[inline]
     pub(crate) fn make(port: &Arc<Port>) -> Self {
-        port.make_send_count.add(1, Relaxed);
+        add_one(&port.make_send_count);
         Self::for_port(port)
     }
 
     /// Another send right for the same port.
+    #[inline]
     pub(crate) fn copy(&self) -> Self {
         Self::for_port(&self.0)
     }
 
+    #[inline]
     fn for_port(port: &Arc<Port>) -> Self {
-        port.send_rights.add(1, Relaxed);
-        Self(port.clone())
+        add_one(&port.send_rights);
+        Self::counted(port.clone())
+    }
+
+    /// The right that is counted already.
+    #[inline]
+    fn counted(port: Arc<Port>) -> Self {
+        Self(DropGuard::new(port))
     }
 
     /// The port.
+    #[inline]
     pub(crate) fn port(&self) -> &Arc<Port> {
         &self.0
     }
 }
 
-impl Drop for SendRight {
-    fn drop(&mut self) {
-        if self.0.send_rights.fetch_sub(1, Relaxed) == 1 {
-            self.0.last_send_right_gone();
+impl DropHandler<Arc<Port>> for SendRight {
+    #[inline]
+    fn dropped(port: Arc<Port>) {
+        if take_one(&port.send_rights) == 1 {
+            port.last_send_right_gone();
         }
     }
 }
 
 /// The right to send one message to a port.
-///
-/// # Invariants
-///
-/// The port is there until the right is used up or dropped.
-pub(crate) struct SendOnceRight(Option<Arc<Port>>);
+pub(crate) struct SendOnceRight(DropGuard<Arc<Port>, SendOnceRight>);
 
 impl SendOnceRight {
     /// Makes a send-once right from the receive right.
+    #[inline]
     pub(crate) fn make(port: &Arc<Port>) -> Self {
-        port.send_once_rights.add(1, Relaxed);
-        Self(Some(port.clone()))
+        add_one(&port.send_once_rights);
+        Self::counted(port.clone())
+    }
+
+    /// The right that is counted already.
+    #[inline]
+    fn counted(port: Arc<Port>) -> Self {
+        Self(DropGuard::new(port))
     }
 
     /// The port.
-    pub(crate) fn port(&self) -> Option<&Arc<Port>> {
-        self.0.as_ref()
+    #[inline]
+    pub(crate) fn port(&self) -> &Arc<Port> {
+        &self.0
     }
 
     /// Uses the right up: its message has been sent, or cannot be.
-    pub(super) fn used(mut self) {
-        self.discount();
+    #[inline]
+    pub(super) fn used(self) {
+        Self::discount(self.0.dismiss());
     }
 
-    fn discount(&mut self) {
-        if let Some(port) = self.0.take() {
-            port.send_once_rights.fetch_sub(1, Relaxed);
-            port.send_once_right_gone();
-        }
+    #[inline]
+    fn discount(port: Arc<Port>) {
+        take_one(&port.send_once_rights);
+        port.send_once_right_gone();
     }
 }
 
 /// A send-once right that goes unused tells its port so (ABI traps §5.2).
-impl Drop for SendOnceRight {
-    fn drop(&mut self) {
-        match &self.0 {
-            Some(port) if port.is_alive() && !port.is_kernel() => {
-                // The notification carries the right as its destination, and is its one use.
-                notify::send_once_unused(Self(self.0.take()));
-            }
-            _ => self.discount(),
+impl DropHandler<Arc<Port>> for SendOnceRight {
+    fn dropped(port: Arc<Port>) {
+        if port.is_alive() && !port.is_kernel() {
+            // The notification carries the right as its destination, and is its one use.
+            notify::send_once_unused(Self::counted(port));
+        } else {
+            Self::discount(port);
+        }
+    }
+}
+
+/// A right whose message is being sent, see [`Port::post`].
+///
+/// What is counted can go into the port's queue with the message. If it does not, because a
+/// receiver has got the message or nobody will, dropping this uses the right up.
+pub(super) struct SendingRight(DropGuard<(Arc<Port>, Counted), SendingRight>);
+
+/// What a [`SendingRight`] counts as at its port.
+pub(super) enum Counted {
+    /// As nothing: the right has gone with its message.
+    Nothing,
+    Send,
+    SendOnce,
+}
+
+impl SendingRight {
+    /// Begins to use `right`; gives back what one cannot send to.
+    #[inline]
+    pub(super) fn new(right: Right) -> Result<Self, Right> {
+        let parts = match right {
+            Right::Send(right) => (right.0.dismiss(), Counted::Send),
+            Right::SendOnce(right) => (right.0.dismiss(), Counted::SendOnce),
+            right => return Err(right),
+        };
+        Ok(Self(DropGuard::new(parts)))
+    }
+
+    /// The port, and what is counted there.
+    #[inline]
+    pub(super) fn parts(&mut self) -> (&Arc<Port>, &mut Counted) {
+        let (port, counted) = &mut *self.0;
+        (port, counted)
+    }
+
+    /// The right, not used.
+    pub(super) fn into_right(self) -> Right {
+        let (port, counted) = self.0.dismiss();
+        counted.into_right(port)
+    }
+}
+
+impl DropHandler<(Arc<Port>, Counted)> for SendingRight {
+    #[inline]
+    fn dropped((port, counted): (Arc<Port>, Counted)) {
+        counted.into_right(port).consume();
+    }
+}
+
+impl Counted {
+    /// The right to `port` that is counted, which goes with its message.
+    #[inline]
+    pub(super) fn take(&mut self, port: &Arc<Port>) -> Right {
+        mem::replace(self, Self::Nothing).into_right(port.clone())
+    }
+
+    #[inline]
+    fn into_right(self, port: Arc<Port>) -> Right {
+        match self {
+            Self::Nothing => Right::Null,
+            Self::Send => Right::Send(SendRight::counted(port)),
+            Self::SendOnce => Right::SendOnce(SendOnceRight::counted(port)),
         }
     }
 }
@@ -105,12 +189,12 @@ impl Drop for SendOnceRight {
 /// The right to receive the messages of a port: there is one for each port.
 ///
 /// Without a receiver a port dies, unless somebody asked to get the right then.
-pub(crate) struct ReceiveRight(ScopeGuard<Arc<Port>, fn(Arc<Port>)>);
+pub(crate) struct ReceiveRight(DropGuard<Arc<Port>, ReceiveRight>);
 
 impl ReceiveRight {
     /// Makes the receive right of a port that has none yet, or none any more.
     pub(super) fn of(port: Arc<Port>) -> Self {
-        Self(ScopeGuard::new_with_data(port, receive_right_lost))
+        Self(DropGuard::new(port))
     }
 
     /// The port.
@@ -124,10 +208,12 @@ impl ReceiveRight {
     }
 }
 
-fn receive_right_lost(port: Arc<Port>) {
-    match port.take_port_destroyed_request() {
-        Some(notify) => drop(notify::port_destroyed(notify, ReceiveRight::of(port))),
-        None => Port::destroy(&port),
+impl DropHandler<Arc<Port>> for ReceiveRight {
+    fn dropped(port: Arc<Port>) {
+        match port.take_port_destroyed_request() {
+            Some(notify) => drop(notify::port_destroyed(notify, Self::of(port))),
+            None => Port::destroy(&port),
+        }
     }
 }
 
@@ -169,14 +255,14 @@ impl NamedReceive {
     /// Takes the send right out. May be called with a lock held: the port keeps a send right.
     pub(super) fn take_send(&mut self) -> Option<SendRight> {
         // The right that was counted here is counted there.
-        mem::replace(&mut self.has_send, false).then(|| SendRight(self.port.clone()))
+        mem::replace(&mut self.has_send, false).then(|| SendRight::counted(self.port.clone()))
     }
 
     /// Adds a send right for the same port, to be kept if there is none. May be called with a lock
     /// held: the port keeps a send right.
     pub(super) fn put_send(&mut self, right: SendRight) {
         if !self.has_send {
-            self.port.send_rights.add(1, Relaxed);
+            add_one(&self.port.send_rights);
             self.has_send = true;
         }
         drop(right);
@@ -240,8 +326,17 @@ impl Right {
         match self {
             Self::Null | Self::Dead => None,
             Self::Send(right) => Some(right.port()),
-            Self::SendOnce(right) => right.port(),
+            Self::SendOnce(right) => Some(right.port()),
             Self::Receive(right) => Some(right.port()),
+        }
+    }
+
+    /// The right that a message was sent to has done its work.
+    #[inline]
+    pub(super) fn consume(self) {
+        match self {
+            Self::SendOnce(right) => right.used(),
+            right => drop(right),
         }
     }
 }

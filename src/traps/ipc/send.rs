@@ -16,18 +16,20 @@ use super::{
         Message,
         Sender, //
     },
-    port::Port,
     port_queue::{
         Admission,
         Posted, //
     },
-    right::Right,
+    receive::Source,
+    right::{
+        Right,
+        SendingRight, //
+    },
     thread::ThreadIpc,
     Space, //
 };
 use crate::{
     abi::{
-        msg::Disposition,
         PortName,
         UserAddr, //
     },
@@ -45,6 +47,7 @@ use crate::{
         },
     },
 };
+use core::mem;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -80,55 +83,47 @@ pub(super) struct Send {
     pub(super) size: u32,
     pub(super) options: u32,
     pub(super) patience: Patience,
-    /// The name that the same call receives from, or null.
-    pub(super) receives_from: PortName,
+    /// The name that the same call receives from, if it does.
+    pub(super) receives_from: Option<PortName>,
 }
 
-/// Sends a message. Returns the port that the same call is to receive from, if that is the one
-/// for replies, and so has been looked up.
+/// Sends a message. Returns what the same call is to receive from, if that has been looked up.
 #[inline]
 pub(super) fn send(
     context: &Context<'_>,
     space: &Space,
     thread: &ThreadIpc,
     what: &Send,
-) -> KernResult<Option<Arc<Port>>> {
+) -> KernResult<Option<Source>> {
     let size = copyin::check_size(what.size)?;
     let mut message = copyin::buffer(thread.cached.take(), size)?;
     let header = copyin::read(&mut message, what.address)?;
-    copyin::header(space, &header, &mut message, what.options)?;
+    let receives_from = what.receives_from;
+    let source = copyin::header(space, &header, &mut message, what.options, receives_from)?;
     if message.complex {
         body_in::body(space, &mut message, Layout::of(context.task()))?;
     }
     message.sender = Sender::of(context.task());
-    let for_replies = match &message.reply.right {
-        Right::SendOnce(right)
-            if { header.local_port } == what.receives_from
-                && header.bits.local() == Disposition::MakeSendOnce.raw() =>
-        {
-            right.port().cloned()
-        }
-        _ => None,
-    };
 
-    let Some(port) = message.destination.right.port().cloned() else {
+    let Some(port) = message.destination.right.port() else {
         return Err(SEND_INVALID_DEST);
     };
     if port.is_kernel() {
+        let port = port.clone();
         if let Some(object) = port.kernel_object() {
             let routines = &space.special.host().routines;
             kobject::handle(context, routines, &*object, &port, message);
             context.mach().count(Event::MessageSent);
-            return Ok(for_replies);
+            return Ok(source);
         }
     }
     if message.circular {
-        return Ok(for_replies);
+        return Ok(source);
     }
-    match enqueue(&port, thread, message, &space.account, what.patience) {
+    match enqueue(thread, message, &space.account, what.patience) {
         Ok(()) => {
             context.mach().count(Event::MessageSent);
-            Ok(for_replies)
+            Ok(source)
         }
         Err((error, mut message)) => {
             let layout = Layout::of(context.task());
@@ -143,7 +138,6 @@ pub(super) fn send(
 /// failure the message comes back.
 #[inline]
 fn enqueue(
-    port: &Arc<Port>,
     thread: &ThreadIpc,
     mut message: KBox<Node<Message>>,
     account: &Arc<Account>,
@@ -153,8 +147,13 @@ fn enqueue(
         Right::SendOnce(_) => Admission::Always,
         _ => Admission::Limited,
     };
-    loop {
-        message = match port.post(message, admission, Some(account)) {
+    let right = mem::replace(&mut message.destination.right, Right::Null);
+    let Ok(mut right) = SendingRight::new(right) else {
+        return Err((SEND_INVALID_DEST, message));
+    };
+    let (port, counted) = right.parts();
+    let error = loop {
+        message = match port.post(counted, message, admission, Some(account)) {
             Posted::Handed(receiver) => {
                 receiver.wake();
                 return Ok(());
@@ -165,11 +164,14 @@ fn enqueue(
                 drop(message);
                 return Ok(());
             }
-            Posted::Overflow(message) => return Err((SEND_NO_BUFFER, message)),
+            Posted::Overflow(returned) => {
+                message = returned;
+                break SEND_NO_BUFFER;
+            }
             Posted::Full(message) => message,
         };
         let Patience::Until(deadline) = patience else {
-            return Err((SEND_TIMED_OUT, message));
+            break SEND_TIMED_OUT;
         };
         thread.waiter.begin_send();
         if !port.wait_for_room(&thread.waiter) {
@@ -181,6 +183,8 @@ fn enqueue(
             Woken::Interrupted => SEND_INTERRUPTED,
         };
         port.stop_waiting_for_room(&thread.waiter);
-        return Err((error, message));
-    }
+        break error;
+    };
+    message.destination.right = right.into_right();
+    Err((error, message))
 }

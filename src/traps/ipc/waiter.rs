@@ -163,7 +163,7 @@ impl Waiter {
     /// Begins a wait for a message. To be called by the waiter's own thread, before it queues it.
     #[inline]
     pub(super) fn begin_receive(&self, room: Room) {
-        self.room.store(room.pack(), Relaxed);
+        self.room.poke(room.pack());
         self.awaited.begin();
     }
 
