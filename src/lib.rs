@@ -109,7 +109,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::semaphore::Semaphores, GFP_KERNEL)?,
         Arc::new(traps::timer::Timers, GFP_KERNEL)?,
         Arc::new(traps::psynch::Psynch::new()?, GFP_KERNEL)?,
-        Arc::new(traps::kqueue::Kqueues, GFP_KERNEL)?,
+        Arc::new(traps::kqueue::Kqueues::new()?, GFP_KERNEL)?,
         Arc::new(traps::vchroot::Paths, GFP_KERNEL)?,
         Arc::new(traps::vm::Vm, GFP_KERNEL)?,
         Arc::new(traps::fileport::FilePorts, GFP_KERNEL)?,

@@ -313,3 +313,47 @@ pub mod timer {
     /// The time is in units of `mach_absolute_time`.
     pub const MACHTIME: u32 = 0x100;
 }
+
+/// `NOTE_*` of descriptors.
+pub mod descriptor {
+    /// Report it only when there is as much as the data says.
+    pub const LOWAT: u32 = 0x1;
+    /// There is data out of band.
+    pub const OOB: u32 = 0x2;
+}
+
+/// `NOTE_*` of files and directories.
+pub mod vnode {
+    /// It was removed.
+    pub const DELETE: u32 = 0x1;
+    /// Its content was changed.
+    pub const WRITE: u32 = 0x2;
+    /// It has become larger.
+    pub const EXTEND: u32 = 0x4;
+    /// What is known of it was changed.
+    pub const ATTRIB: u32 = 0x8;
+    /// The number of its names was changed.
+    pub const LINK: u32 = 0x10;
+    /// It was renamed.
+    pub const RENAME: u32 = 0x20;
+    /// It cannot be used any more.
+    pub const REVOKE: u32 = 0x40;
+}
+
+/// `NOTE_*` of processes.
+pub mod process {
+    /// It has exited.
+    pub const EXIT: u32 = 0x8000_0000;
+    /// It has forked.
+    pub const FORK: u32 = 0x4000_0000;
+    /// It runs another image.
+    pub const EXEC: u32 = 0x2000_0000;
+    /// Tell how it exited, in the data.
+    pub const EXITSTATUS: u32 = 0x0400_0000;
+    /// Follow its children.
+    pub const TRACK: u32 = 0x1;
+    /// It is a child that is followed.
+    pub const CHILD: u32 = 0x4;
+    /// The bits of the status that are told.
+    pub const DATA_MASK: u32 = 0x000f_ffff;
+}

@@ -74,6 +74,11 @@ impl Mach {
         self.tasks.of(process)
     }
 
+    /// Whether `process` has a living task, or is a child of one that has made no trap yet.
+    pub(crate) fn knows(&self, process: &ProcessId) -> bool {
+        self.tasks.look_at(process, |_| ()).is_some() || self.tasks.unborn(process).is_some()
+    }
+
     /// The task that a new task of the current process inherits from: the one it was forked from,
     /// else its parent's, else that of the init process of its pid namespace.
     fn parent_of_current(&self) -> Option<Arc<Task>> {

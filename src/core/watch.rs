@@ -284,7 +284,6 @@ impl Mach {
     /// Tells `watcher` what happens to `process` from now on, until the result is dropped. Events
     /// come at any moment, even before this returns. Fails with `ENOMEM`, or with `ESRCH` for a
     /// process that has exited. May sleep.
-    #[allow(dead_code)] // Part of the interface for subsystems.
     pub(crate) fn watch_process(
         &self,
         process: &ProcessId,

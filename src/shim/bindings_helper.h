@@ -6,9 +6,11 @@
 #include <linux/anon_inodes.h>
 #include <linux/binfmts.h>
 #include <linux/exportfs.h>
+#include <linux/fsnotify_backend.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/namei.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/sched/cputime.h>
 
 #include "shim.h"

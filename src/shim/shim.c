@@ -10,10 +10,13 @@
 #include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
+#include <linux/fsnotify_backend.h>
 #include <linux/kernel_stat.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/pipe_fs_i.h>
+#include <linux/poll.h>
 #include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
@@ -27,11 +30,16 @@
 #include <linux/uaccess.h>
 #include <linux/unaligned.h>
 #include <asm/fpu/api.h>
+#include <asm/ioctls.h>
 #include <asm/segment.h>
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 #include <asm/unistd.h>
+#include <linux/sockios.h>
+#include <net/af_unix.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
 
 #include "shim.h"
 
@@ -131,6 +139,87 @@ bool mach_shim_fd_is(unsigned int fd, const struct file *file)
 	is = files_lookup_fd_raw(current->files, fd) == file;
 	rcu_read_unlock();
 	return is;
+}
+
+bool mach_shim_file_notifies(struct file *file)
+{
+	return !FMODE_FSNOTIFY_NONE(file->f_mode);
+}
+
+bool mach_shim_file_can_have_name(struct file *file)
+{
+	return !(file_inode(file)->i_sb->s_flags & SB_NOUSER);
+}
+
+unsigned int mach_shim_file_links(struct file *file)
+{
+	return file_inode(file)->i_nlink;
+}
+
+struct fsnotify_mark *mach_shim_fsnotify_inode_mark(struct fsnotify_iter_info *marks)
+{
+	return fsnotify_iter_inode_mark(marks);
+}
+
+unsigned int mach_shim_vfs_poll(struct file *file, struct poll_table_struct *table)
+{
+	return (__force unsigned int)vfs_poll(file, table);
+}
+
+unsigned int mach_shim_pipe_tail(struct pipe_inode_info *pipe)
+{
+	return pipe->tail;
+}
+
+unsigned int mach_shim_pipe_buffers(struct pipe_inode_info *pipe)
+{
+	return pipe_occupancy(pipe->head, pipe->tail);
+}
+
+unsigned int mach_shim_pipe_max_buffers(struct pipe_inode_info *pipe)
+{
+	return pipe->max_usage;
+}
+
+unsigned int mach_shim_pipe_buffer_len(struct pipe_inode_info *pipe, unsigned int slot)
+{
+	return pipe_buf(pipe, slot)->len;
+}
+
+/* Exported by net/unix/af_unix.c; the header that declares it is not among those for modules. */
+long unix_inq_len(struct sock *sk);
+
+/* Sockets that listen have connections to be read. */
+int mach_shim_sock_readable(struct sock *sk, int *bytes)
+{
+	long result;
+
+	if (READ_ONCE(sk->sk_state) == TCP_LISTEN) {
+		*bytes = sk->sk_family == AF_UNIX ?
+			skb_queue_len_lockless(&sk->sk_receive_queue) :
+			READ_ONCE(sk->sk_ack_backlog);
+		return 0;
+	}
+	if (sk->sk_family == AF_UNIX) {
+		result = unix_inq_len(sk);
+		*bytes = result;
+		return result < 0 ? result : 0;
+	}
+	if (!sk->sk_prot->ioctl)
+		return -ENOIOCTLCMD;
+	return sk->sk_prot->ioctl(sk, SIOCINQ, bytes);
+}
+
+s64 mach_shim_sock_writable(struct sock *sk)
+{
+	if (sk->sk_type == SOCK_STREAM && sk->sk_family != AF_UNIX)
+		return max(sk_stream_wspace(sk), 0);
+	return sock_wspace(sk);
+}
+
+int mach_shim_sock_error(struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err);
 }
 
 void mach_shim_current_dir(struct path *path)

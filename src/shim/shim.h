@@ -40,6 +40,29 @@ bool mach_shim_file_is_mapped(struct file *file);
 /* linux/fdtable.h: of the current process */
 bool mach_shim_fd_is(unsigned int fd, const struct file *file);
 
+/* linux/fsnotify_backend.h, linux/fs.h */
+struct fsnotify_iter_info;
+struct fsnotify_mark;
+bool mach_shim_file_notifies(struct file *file);
+bool mach_shim_file_can_have_name(struct file *file);
+unsigned int mach_shim_file_links(struct file *file);
+struct fsnotify_mark *mach_shim_fsnotify_inode_mark(struct fsnotify_iter_info *marks);
+
+/* linux/poll.h */
+struct poll_table_struct;
+unsigned int mach_shim_vfs_poll(struct file *file, struct poll_table_struct *table);
+
+/* linux/pipe_fs_i.h, net/sock.h, net/af_unix.h: kernel crate bindings lack struct proto. */
+struct pipe_inode_info;
+struct sock;
+unsigned int mach_shim_pipe_tail(struct pipe_inode_info *pipe);
+unsigned int mach_shim_pipe_buffers(struct pipe_inode_info *pipe);
+unsigned int mach_shim_pipe_max_buffers(struct pipe_inode_info *pipe);
+unsigned int mach_shim_pipe_buffer_len(struct pipe_inode_info *pipe, unsigned int slot);
+int mach_shim_sock_readable(struct sock *sk, int *bytes);
+s64 mach_shim_sock_writable(struct sock *sk);
+int mach_shim_sock_error(struct sock *sk);
+
 /* linux/fs_struct.h */
 struct path;
 void mach_shim_current_dir(struct path *path);

@@ -109,10 +109,11 @@ pub(super) fn apply(kqueue: &KqueueRef, call: &Call<'_>, change: &mut Kevent) ->
 /// which would have dropped the knote on macOS.
 #[inline]
 pub(super) fn is_stale(knote: &Knote) -> bool {
-    knote.file != 0
+    let file = knote.file();
+    file != 0
         && knote.status() & status::VANISHED == 0
         // CAST: It was the number of a descriptor.
-        && !pollable::fd_is(knote.key.ident as u32, knote.file)
+        && !pollable::fd_is(knote.key.ident as u32, file)
 }
 
 /// The file of a descriptor that is to be watched. `EBADF`.

@@ -31,6 +31,31 @@ impl Errno {
     pub(super) const ENOTSUP: Self = Self(45);
     pub(super) const EOVERFLOW: Self = Self(84);
 
+    /// The number of an error of the network that Linux calls `number`; 0 for none.
+    pub(super) fn of_network(number: i32) -> u32 {
+        const EIO: u32 = 5;
+
+        match number {
+            // CAST: They are positive, and the same.
+            0..=10 | 12..=34 => number as u32,
+            11 => 35,
+            // ENOTCONN, ESHUTDOWN, ETIMEDOUT, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH
+            107 => 57,
+            108 => 58,
+            110 => 60,
+            111 => 61,
+            112 => 64,
+            113 => 65,
+            // ENETDOWN, ENETUNREACH, ENETRESET, ECONNABORTED, ECONNRESET, ENOBUFS
+            100..=105 => (number as u32).wrapping_sub(50),
+            // EMSGSIZE, ENOPROTOOPT, EPROTONOSUPPORT
+            90 => 40,
+            92 => 42,
+            93 => 43,
+            _ => EIO,
+        }
+    }
+
     /// The number as the data of an event.
     pub(super) fn data(self) -> i64 {
         self.0.into()

@@ -88,7 +88,6 @@ pub(super) fn kqueue_of(context: &Context<'_>, file: &File) -> Result<KqueueRef,
 }
 
 /// How many knotes are active in the kqueue whose file this is, if it is that of one.
-#[allow(dead_code)] // Part of the interface for filters.
 pub(super) fn queued(file: &File) -> Option<usize> {
     Some(pollable::private_of::<KqueueFile>(file)?.queued())
 }

@@ -12,14 +12,18 @@
 
 use super::{
     call::Call,
+    descriptor::Ready,
     errno::Errno,
     knote::{
         Hook,
         State, //
     },
     machport::MachPort,
+    process::Process,
+    signal::Signal,
     timer::Timer,
-    user::User, //
+    user::User,
+    vnode::Vnode, //
 };
 use crate::{
     abi::kevent::{
@@ -58,7 +62,6 @@ pub(super) struct Adding<'a> {
     /// To be kept by whoever watches for the event.
     pub(super) hook: Hook,
     /// Of filters for descriptors: the file of the identity.
-    #[allow(dead_code)] // No filter for descriptors is built.
     pub(super) file: Option<ARef<File>>,
 }
 
@@ -92,6 +95,10 @@ pub(super) enum Source {
     User(User),
     Timer(Timer),
     MachPort(MachPort),
+    Ready(Ready),
+    Vnode(Vnode),
+    Process(Process),
+    Signal(Signal),
 }
 
 impl Source {
@@ -108,6 +115,10 @@ impl Source {
             filter::USER => of(adding, state, Self::User),
             filter::TIMER => of(adding, state, Self::Timer),
             filter::MACHPORT => of(adding, state, Self::MachPort),
+            filter::READ | filter::WRITE | filter::EXCEPT => of(adding, state, Self::Ready),
+            filter::VNODE => of(adding, state, Self::Vnode),
+            filter::PROC => of(adding, state, Self::Process),
+            filter::SIGNAL => of(adding, state, Self::Signal),
             _ => Err(Errno::ENOTSUP),
         }
     }
@@ -124,6 +135,10 @@ impl Source {
             Self::User(source) => source.touch(state, change, call),
             Self::Timer(source) => source.touch(state, change, call),
             Self::MachPort(source) => source.touch(state, change, call),
+            Self::Ready(source) => source.touch(state, change, call),
+            Self::Vnode(source) => source.touch(state, change, call),
+            Self::Process(source) => source.touch(state, change, call),
+            Self::Signal(source) => source.touch(state, change, call),
         }
     }
 
@@ -139,6 +154,10 @@ impl Source {
             Self::User(source) => source.process(state, event, call),
             Self::Timer(source) => source.process(state, event, call),
             Self::MachPort(source) => source.process(state, event, call),
+            Self::Ready(source) => source.process(state, event, call),
+            Self::Vnode(source) => source.process(state, event, call),
+            Self::Process(source) => source.process(state, event, call),
+            Self::Signal(source) => source.process(state, event, call),
         }
     }
 }

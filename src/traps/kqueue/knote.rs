@@ -97,10 +97,13 @@ pub(super) struct Contents {
     pub(super) dropped: bool,
 }
 
+/// An address at which there is no file.
+const RELEASED: usize = usize::MAX;
+
 /// What a new knote is about.
 #[derive(Default)]
 pub(super) struct Subject {
-    /// As [`Knote::file`].
+    /// The address of the file, or 0.
     pub(super) file: usize,
     /// As [`Knote::nested`].
     pub(super) kqueue: Option<KqueueRef>,
@@ -112,9 +115,9 @@ pub(super) struct Subject {
 pub(super) struct Knote {
     pub(super) kqueue: KqueueRef,
     pub(super) key: Key,
-    /// The address of the file that the identity's descriptor referred to; 0 for other filters. It
-    /// is the file's as long as `Contents::source` is there.
-    pub(super) file: usize,
+    /// The address of the file that the identity's descriptor referred to, as long as that has not
+    /// been released; then [`RELEASED`]. 0 for other filters.
+    file: Atomic<usize>,
     /// The kqueue that it is about, if it is about one.
     pub(super) nested: Option<KqueueRef>,
     /// Whether the end of what it is about is to be told with `EV_VANISHED`.
@@ -145,7 +148,7 @@ impl Knote {
             Linked::new(Self {
                 kqueue: kqueue.clone(),
                 key,
-                file: subject.file,
+                file: Atomic::new(subject.file),
                 nested: subject.kqueue,
                 reports_vanishing: subject.reports_vanishing,
                 status: Atomic::new(status),
@@ -159,6 +162,12 @@ impl Knote {
             }),
             GFP_KERNEL_ACCOUNT,
         )
+    }
+
+    /// As the field.
+    #[inline]
+    pub(super) fn file(&self) -> usize {
+        self.file.peek()
     }
 
     /// Takes the knote's turn, or gives the reference back if somebody has it.
@@ -214,6 +223,12 @@ impl Hook {
     #[inline]
     pub(super) fn activate(&self) {
         Kqueue::activate(&self.0, 0);
+    }
+
+    /// The file that the descriptor referred to is gone, or is to be forgotten: the knote is stale,
+    /// and is dropped when it is looked at.
+    pub(super) fn file_released(&self) {
+        self.0.file.store(RELEASED, Relaxed);
     }
 
     /// What the event is about is gone: that is the last event.

@@ -11,7 +11,7 @@
 //! | `knote` | the knote, and the hook by which it becomes active |
 //! | `file`, `nested`, `task` | the kqueue as a file, in another kqueue, and of its task |
 //! | `filter` | what a filter is |
-//! | `user`, `timer`, `machport` | the filters |
+//! | `descriptor`, `vnode`, `process`, `signal`, `timer`, `machport`, `user` | the filters |
 //! | `errno` | the errnos of XNU |
 //!
 //! # Locks
@@ -31,6 +31,7 @@
 mod call;
 mod change;
 mod collect;
+mod descriptor;
 mod errno;
 mod file;
 mod filter;
@@ -38,28 +39,34 @@ mod knote;
 mod machport;
 mod nested;
 mod object;
+mod process;
+mod signal;
 mod table;
 mod task;
 mod timer;
 mod traps;
 mod user;
+mod vnode;
 mod waiter;
 
 use self::task::{
     TaskKqueues,
     ThreadKqueues, //
 };
-use crate::core::{
-    Birth,
-    Making,
-    ObjectCounter,
-    StateKey,
-    StateKeys,
-    Subsystem,
-    Task,
-    TaskState,
-    ThreadState,
-    TrapDescriptor, //
+use crate::{
+    core::{
+        Birth,
+        Making,
+        ObjectCounter,
+        StateKey,
+        StateKeys,
+        Subsystem,
+        Task,
+        TaskState,
+        ThreadState,
+        TrapDescriptor, //
+    },
+    linux::file_watch::FileWatches,
 };
 use kernel::{
     prelude::*,
@@ -78,7 +85,17 @@ static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
 pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
 
 /// The subsystem.
-pub(crate) struct Kqueues;
+pub(crate) struct Kqueues {
+    watches: Arc<FileWatches>,
+}
+
+impl Kqueues {
+    /// Makes what all tasks share. Fails with `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        let watches = FileWatches::new()?;
+        Ok(Self { watches })
+    }
+}
 
 impl Subsystem for Kqueues {
     fn name(&self) -> &'static str {
@@ -99,11 +116,15 @@ impl Subsystem for Kqueues {
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
-        Ok(Some(TaskKqueues::new()?))
+        Ok(Some(TaskKqueues::new(self.watches.clone())?))
     }
 
     fn new_thread(&self) -> Result<Option<Arc<dyn ThreadState>>> {
         Ok(Some(ThreadKqueues::new()?))
+    }
+
+    fn signal_posted(&self, task: &Task, signal: u32) {
+        TaskKqueues::post_signal(task, signal);
     }
 
     fn inherited_from(&self, parent: &Task) {

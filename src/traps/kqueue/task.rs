@@ -9,6 +9,7 @@
 
 use super::{
     object::KqueueRef,
+    signal::Signals,
     waiter::{
         Waiter,
         WaiterRef, //
@@ -16,11 +17,14 @@ use super::{
     TASK,
     THREAD, //
 };
-use crate::core::{
-    Context,
-    Task,
-    TaskState,
-    ThreadState, //
+use crate::{
+    core::{
+        Context,
+        Task,
+        TaskState,
+        ThreadState, //
+    },
+    linux::file_watch::FileWatches,
 };
 use core::any::Any;
 use kernel::{
@@ -111,10 +115,17 @@ impl Siblings {
 }
 
 /// A task as the kqueues see it.
-pub(super) struct TaskKqueues(Arc<Siblings>);
+pub(super) struct TaskKqueues {
+    siblings: Arc<Siblings>,
+    /// The knotes that wait for signals.
+    signals: Arc<Signals>,
+    /// What makes watches of files.
+    watches: Arc<FileWatches>,
+}
 
 impl TaskKqueues {
-    pub(super) fn new() -> Result<Arc<Self>> {
+    pub(super) fn new(watches: Arc<FileWatches>) -> Result<Arc<Self>> {
+        let signals = Arc::pin_init(Signals::new(), GFP_KERNEL_ACCOUNT)?;
         let siblings = Arc::pin_init(
             pin_init!(Siblings {
                 kqueues <- new_mutex!(KVec::new(), "Siblings::kqueues"),
@@ -122,18 +133,40 @@ impl TaskKqueues {
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
-        Ok(Arc::new(Self(siblings), GFP_KERNEL_ACCOUNT)?)
+        let task = Self {
+            siblings,
+            signals,
+            watches,
+        };
+        Ok(Arc::new(task, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// The kqueues of the calling task. Fails with `ENOMEM`.
     pub(super) fn of<'a>(context: &Context<'a>) -> Result<&'a Arc<Siblings>> {
-        Ok(&TASK.for_task(context.task())?.0)
+        Ok(&TASK.for_task(context.task())?.siblings)
+    }
+
+    /// The signals that the calling task waits for. Fails with `ENOMEM`.
+    pub(super) fn signals<'a>(context: &Context<'a>) -> Result<&'a Arc<Signals>> {
+        Ok(&TASK.for_task(context.task())?.signals)
+    }
+
+    /// A signal was sent to a task.
+    pub(super) fn post_signal(task: &Task, signal: u32) {
+        if let Some(kqueues) = TASK.of_task(task) {
+            kqueues.signals.post(signal);
+        }
+    }
+
+    /// What makes watches of files. Fails with `ENOMEM`.
+    pub(super) fn file_watches<'a>(context: &Context<'a>) -> Result<&'a Arc<FileWatches>> {
+        Ok(&TASK.for_task(context.task())?.watches)
     }
 
     /// The kqueues of a task that has had one.
     #[inline]
     pub(super) fn of_task(task: &Task) -> Option<&Arc<Siblings>> {
-        Some(&TASK.of_task(task)?.0)
+        Some(&TASK.of_task(task)?.siblings)
     }
 }
 
@@ -144,7 +177,7 @@ impl TaskState for TaskKqueues {
 
     fn task_ended(&self) {
         loop {
-            let kqueue = self.0.kqueues.lock().pop();
+            let kqueue = self.siblings.kqueues.lock().pop();
             let Some(kqueue) = kqueue else {
                 return;
             };
