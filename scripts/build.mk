@@ -142,8 +142,10 @@ vm-ready: $(B)/vm/mach.ko $(B)/vm/runner $(VM_TESTS) demo
 host-test: host-programs $(VM_HEADERS)
 	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS)
 
-test: vm-ready host-programs
-	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS) --vm $(VM_TESTS)
+# At the end a short soak, which needs the other programs also when it is asked for alone.
+test: vm-ready host-programs $(B)/vm/soak
+	@scripts/run-tests.py --host $(HOST_BIN) $(HOST_SCRIPTS) --vm $(VM_TESTS) $(B)/vm/soak \
+		$(if $(filter soak,$(TESTS)),--with $(VM_TESTS))
 
 # What takes minutes: damaged files and lives by the ten thousand.
 test-long: APPEND += MACH_TEST_ROUNDS=10000 MACH_TEST_LIVES=10000 MACH_TEST_STEPS=1000000

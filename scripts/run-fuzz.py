@@ -336,11 +336,12 @@ def main():
 
 
 def keep(state):
-    """The corpus as seeds of the tree; the oldest are the ones that reach most."""
+    """What was found as seeds of the tree, behind those there are; the oldest reach most."""
     SEEDS.mkdir(parents=True, exist_ok=True)
-    lines = state.corpus[:int(vm.setting("SEEDS", "300"))]
-    if lines:
-        (SEEDS / "seeds.txt").write_text("\n".join(lines) + "\n")
+    seeds = SEEDS / "seeds.txt"
+    lines = seeds.read_text().splitlines() if seeds.exists() else []
+    lines += [line for line in state.corpus if line not in set(lines)]
+    seeds.write_text("".join(f"{line}\n" for line in lines[:int(vm.setting("SEEDS", "500"))]))
     for path in FINDINGS.glob("*.short.txt"):
         (SEEDS / path.name.replace(".short", "")).write_text(path.read_text())
 

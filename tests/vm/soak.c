@@ -6,8 +6,9 @@
  * Asked is that each round ends with no object left, that the module can be
  * unloaded, that the kernel's memory does not grow, and that its log is clean.
  *
- * In the environment: MACH_MINUTES, MACH_SEED (to repeat the choices of a run, as
- * far as the timing allows). The runner has loaded the module, and finds it loaded.
+ * In the environment: MACH_MINUTES (without it, one short round of few workers, as
+ * in `make test`), MACH_SEED (to repeat the choices of a run, as far as the timing
+ * allows). The runner has loaded the module, and finds it loaded.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -33,6 +34,8 @@
 
 #define WORKERS		12
 #define ROUND_S		40
+#define SHORT_WORKERS	4
+#define SHORT_S		20
 /* A case gets this long, and what is left of it this long to die. */
 #define CASE_MS		6000
 #define DEATH_MS	90000
@@ -348,12 +351,12 @@ static bool log_is_clean(char *report, size_t size)
 
 /* --- Rounds --------------------------------------------------------------------------- */
 
-static void run_round(uint64_t seed, long until_ms)
+static void run_round(uint64_t seed, int count, long until_ms)
 {
 	pid_t workers[WORKERS];
 
 	atomic_store(&totals->stop, false);
-	for (int i = 0; i < WORKERS; i++) {
+	for (int i = 0; i < count; i++) {
 		workers[i] = fork();
 		if (workers[i] == 0)
 			work(seed + (uint64_t)i);
@@ -361,7 +364,7 @@ static void run_round(uint64_t seed, long until_ms)
 	while (now_ms() < until_ms)
 		sleep_ms(100);
 	atomic_store(&totals->stop, true);
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < count; i++)
 		waitpid(workers[i], NULL, 0);
 	/* Those whose worker was killed are our children now. */
 	reap();
@@ -370,7 +373,8 @@ static void run_round(uint64_t seed, long until_ms)
 int main(void)
 {
 	const char *minutes = getenv("MACH_MINUTES"), *seeds = getenv("MACH_SEED");
-	long end = now_ms() + 60000 * (minutes ? atol(minutes) : 5);
+	int workers = minutes ? WORKERS : SHORT_WORKERS;
+	long end = now_ms() + (minutes ? 60000 * atol(minutes) : 1000 * SHORT_S);
 	uint64_t seed = seeds ? strtoull(seeds, NULL, 0) : (uint64_t)time(NULL);
 	long base = 0, memory = 0;
 	char text[512] = "";
@@ -389,14 +393,14 @@ int main(void)
 		tell("not ok 1 - start\n");
 		return 1;
 	}
-	tell("# %u cases, %d workers, seed %llu\n", test_count, WORKERS,
+	tell("# %u cases, %d workers, seed %llu\n", test_count, workers,
 	     (unsigned long long)seed);
 	do {
 		const char *why = NULL;
 		long stop = now_ms() + ROUND_S * 1000;
 		int error;
 
-		run_round(seed + 1000u * (uint64_t)round++, stop < end ? stop : end);
+		run_round(seed + 1000u * (uint64_t)round++, workers, stop < end ? stop : end);
 		if (!objects_gone(text, sizeof(text)))
 			why = "objects are left:";
 		else if ((error = unload()))
