@@ -136,6 +136,20 @@ def functions_of(file):
     return [(number, match[1]) for number, match in found if match]
 
 
+def by_folder(files):
+    """The same in few lines."""
+    folders = collections.defaultdict(list)
+    for file, (reached, count) in sorted(files.items()):
+        path = pathlib.PurePath(file)
+        folders[str(path.parent)].append((path.stem, reached, count))
+    rows = ["| folder | reached | by file: points reached of points there are |", "|---|---|---|"]
+    for folder, parts in folders.items():
+        reached, count = (sum(part[at] for part in parts) for at in (1, 2))
+        rows.append(f"| `{folder}` | {reached}/{count} | " +
+                    ", ".join(f"{name} {part}/{whole}" for name, part, whole in parts) + " |")
+    return rows
+
+
 def report(state):
     """By file: points reached of points there are; then the functions never entered."""
     files = collections.defaultdict(lambda: [0, 0])
@@ -149,7 +163,8 @@ def report(state):
         text.append(f"| `{file}` | {count} | {reached} | {100 * reached // count} |")
     reached = sum(part for part, _ in files.values())
     count = sum(whole for _, whole in files.values()) or 1
-    text += [f"| all | {count} | {reached} | {100 * reached // count} |", "", "never entered:", ""]
+    text += [f"| all | {count} | {reached} | {100 * reached // count} |", ""]
+    text += [*by_folder(files), "", "never entered:", ""]
     entered = known = 0
     for file in sorted(files):
         starts = functions_of(file)

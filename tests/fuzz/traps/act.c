@@ -345,7 +345,9 @@ static void write_field(uint8_t *structure, const struct trap_form *form, uint32
 	uint32_t offset = is_narrow ? form->field[index].narrow_offset : form->field[index].offset;
 	uint32_t size = is_narrow ? form->field[index].narrow_size : form->field[index].size;
 
-	if (form->field[index].kind == FIELD_BYTES)
+	if (form->field[index].kind == FIELD_BYTES && form->number == NR_handle_to_path && index == 1)
+		file_handle(structure + offset, size, (uint32_t)value % 64);
+	else if (form->field[index].kind == FIELD_BYTES)
 		file_name((char *)structure + offset, size, (uint32_t)value % 64);
 	else
 		memcpy(structure + offset, &value, size);

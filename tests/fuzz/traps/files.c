@@ -92,6 +92,20 @@ void file_name(char *bytes, size_t size, uint32_t which)
 		memset(bytes, (int)(which >> 3), size);
 }
 
+void file_handle(void *bytes, size_t size, uint32_t which)
+{
+	struct file_handle *handle = bytes;
+	char path[64];
+	int mount;
+
+	file_name(path, sizeof(path), which);
+	path[sizeof(path) - 1] = '\0';
+	memset(bytes, 0, size);
+	handle->handle_bytes = (unsigned int)(size - sizeof(*handle));
+	if (name_to_handle_at(AT_FDCWD, path, handle, &mount, 0))
+		handle->handle_bytes = which;
+}
+
 /* --- Programs --------------------------------------------------------------------- */
 
 /* A zero page of 4 GiB is more than sequences may have. */

@@ -15,6 +15,9 @@ int file_open(uint32_t which, int *other);
 /* Path number @which, cut off, or filled with something, to @size bytes. */
 void file_name(char *bytes, size_t size, uint32_t which);
 
+/* The kernel's handle of what path number @which leads to, in @size bytes. */
+void file_handle(void *bytes, size_t size, uint32_t which);
+
 /* Executes program number @which as it is. Returns if that fails. */
 void file_execute(uint32_t which);
 
