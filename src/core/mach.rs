@@ -153,6 +153,7 @@ impl Mach {
             &super::thread::THREADS,
             &UNBORN,
             &super::suspension::STOPS,
+            &super::debug_registers::DEBUG_REGISTERS,
             &VCHROOTS,
             &WATCHES,
         ]

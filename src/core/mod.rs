@@ -12,6 +12,7 @@
 //! 1. `Mach::birth` (mutex): a process gets its task. Held while subsystems make their state, and
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Suspension::stops` (mutex): what stops the threads of a task.
+//!    `DebugRegisters::state` (mutex): the breakpoints of a thread. Locks of perf come after it.
 //! 3. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
 //! 4. `Thread::last_child`, `EarlyChild::child`, `Task::tracer`, `Task::vchroot`,
 //!    `Task::dyld_info`, `Parking::frame`, `Handed::state` (spinlocks): leaves.
@@ -25,6 +26,7 @@ mod arg;
 mod chardev;
 pub(crate) mod commpage;
 mod debug;
+mod debug_registers;
 mod handed;
 mod history;
 mod lifecycle;
@@ -60,6 +62,10 @@ pub(crate) use self::{
         COMMPAGE_ADDRESS, //
     },
     debug::DebugFiles,
+    debug_registers::{
+        DebugRegisters,
+        Values as DebugValues, //
+    },
     handed::{
         HandedState,
         FLOAT_WORDS,

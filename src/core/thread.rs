@@ -7,6 +7,7 @@
 //! Locks: `last_child` is a leaf.
 
 use super::{
+    debug_registers::DebugRegisters,
     handed::Handed,
     object::Live,
     states::States,
@@ -38,6 +39,7 @@ use kernel::{
         },
         barrier,
         Arc,
+        SetOnce,
         SpinLock, //
     },
 };
@@ -75,6 +77,8 @@ pub(crate) struct Thread {
     /// The registers that its client has handed in.
     #[pin]
     pub(crate) handed: Handed,
+    /// Made when somebody sets them.
+    pub(super) debug: SetOnce<Arc<DebugRegisters>>,
     /// The child that this thread forked last and did not wait for yet.
     #[pin]
     last_child: SpinLock<Option<Arc<Unborn>>>,
@@ -109,6 +113,7 @@ impl Thread {
                 holds: Count::new(),
                 parking <- Parking::new(),
                 handed <- Handed::new(),
+                debug: SetOnce::new(),
                 last_child <- new_spinlock!(None, "Thread::last_child"),
                 work: TaskWork::new(),
                 _live: Live::new(&THREADS),
@@ -216,6 +221,9 @@ impl Thread {
             state.thread_ended();
         }
         drop(self.take_last_child());
+        if let Some(registers) = self.debug.as_ref() {
+            registers.end();
+        }
         self.mach.count(Event::ThreadEnded);
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod alarm;
 mod arg_strings;
 pub(crate) mod awaited;
 pub(crate) mod bindings;
+pub(crate) mod breakpoint;
 pub(crate) mod chardev;
 pub(crate) mod cpu;
 mod credentials;

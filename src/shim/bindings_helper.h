@@ -5,6 +5,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/binfmts.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/exportfs.h>
 #include <linux/fsnotify_backend.h>
 #include <linux/mm.h>

@@ -11,10 +11,12 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/fsnotify_backend.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/kernel_stat.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/perf_event.h>
 #include <linux/pipe_fs_i.h>
 #include <linux/poll.h>
 #include <linux/printk.h>
@@ -325,6 +327,28 @@ struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task)
 void mach_shim_smp_rmb(void)
 {
 	smp_rmb();
+}
+
+static void breakpoint_hit(struct perf_event *event, struct perf_sample_data *data,
+			   struct pt_regs *regs)
+{
+	struct mach_shim_breakpoint *context = event->overflow_handler_context;
+
+	context->hit(context);
+}
+
+struct perf_event *mach_shim_register_breakpoint(struct task_struct *task, u64 address, u64 length,
+						 unsigned int type,
+						 struct mach_shim_breakpoint *context)
+{
+	struct perf_event_attr attr;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = address;
+	attr.bp_len = length;
+	attr.bp_type = type;
+	attr.exclude_kernel = 1;
+	return register_user_hw_breakpoint(&attr, breakpoint_hit, context, task);
 }
 
 unsigned int mach_shim_mxcsr_mask(void)

@@ -132,6 +132,18 @@ const struct cred *mach_shim_task_cred(struct task_struct *task);
 bool mach_shim_is_dumpable(struct task_struct *task);
 struct user_namespace *mach_shim_exec_user_ns(struct task_struct *task);
 
+/*
+ * linux/hw_breakpoint.h: of what the program of @task does. Where @context begins is
+ * the function that is called with it.
+ */
+struct perf_event;
+struct mach_shim_breakpoint {
+	void (*hit)(struct mach_shim_breakpoint *context);
+};
+struct perf_event *mach_shim_register_breakpoint(struct task_struct *task, u64 address, u64 length,
+						 unsigned int type,
+						 struct mach_shim_breakpoint *context);
+
 /* asm/barrier.h */
 void mach_shim_smp_rmb(void);
 

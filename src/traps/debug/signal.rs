@@ -19,18 +19,22 @@ use super::{
 use crate::{
     abi::{
         args::{
+            LastTriggeredWatchpointArgs,
             SigprocessArgs,
             ThreadStatePtrs,
             ThreadSuspendedArgs, //
         },
-        nr, //
+        nr,
+        UserAddr, //
     },
     core::{
         user,
         Context,
         HandedState,
         InOut,
+        Out,
         Task,
+        Thread,
         TrapDescriptor,
         GENERAL_WORDS, //
     },
@@ -47,7 +51,8 @@ use mach_macros::{
 use zerocopy::IntoBytes;
 
 /// The traps of this file.
-pub(super) const TRAPS: &[TrapDescriptor] = traps![sigprocess, thread_suspended];
+pub(super) const TRAPS: &[TrapDescriptor] =
+    traps![sigprocess, thread_suspended, last_triggered_watchpoint,];
 
 /// Words of the general registers of `task`'s threads.
 fn general_words(task: &Task) -> usize {
@@ -124,6 +129,27 @@ fn thread_suspended(context: &Context<'_>, args: ThreadSuspendedArgs) -> Result 
     with_state(context, args.state, || {
         context.task().sleep_while_suspended(context.thread());
     })
+}
+
+/// Tells the hardware breakpoint that the calling thread has run into last: its address, and for
+/// what it is: 0 to be executed, 1 to be written, 3 to be read or written. Zeroes if there was none.
+#[trap(nr::LAST_TRIGGERED_WATCHPOINT)]
+fn last_triggered_watchpoint(
+    context: &Context<'_>,
+    out: Out<LastTriggeredWatchpointArgs>,
+) -> Result {
+    let (address, flags) = last_hit(context.thread());
+    out.write(&LastTriggeredWatchpointArgs {
+        address: UserAddr(address),
+        flags,
+    })?;
+    Ok(())
+}
+
+fn last_hit(thread: &Thread) -> (u64, u32) {
+    thread
+        .debug_registers()
+        .map_or((0, 0), |registers| registers.hits.last())
 }
 
 /// What is to become of a signal.
@@ -233,10 +259,14 @@ impl Signal {
         Some(Exception { kind, codes })
     }
 
-    fn trap_codes(&self, _context: &Context<'_>) -> [i64; 2] {
+    fn trap_codes(&self, context: &Context<'_>) -> [i64; 2] {
         match self.code {
             si_code::KERNEL => [code::BREAKPOINT, 0],
-            si_code::HARDWARE_BREAKPOINT => [code::SINGLE_STEP, 0],
+            si_code::HARDWARE_BREAKPOINT => {
+                let (address, _) = last_hit(context.thread());
+                // CAST: codes are bits.
+                [code::SINGLE_STEP, address as i64]
+            }
             _ => [code::SINGLE_STEP, 0],
         }
     }

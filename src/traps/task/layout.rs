@@ -7,6 +7,7 @@
 use super::state::flavor;
 use crate::{
     core::{
+        DebugValues,
         KernError,
         KernResult, //
     },
@@ -174,4 +175,30 @@ fn take_bytes(words: &[u32], bytes: &mut [u8]) {
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
         chunk.copy_from_slice(&word.to_ne_bytes());
     }
+}
+
+/// The words of a state of debug registers, `size` words: whole registers, or their lower halves.
+pub(super) fn debug_words(size: usize, values: &DebugValues) -> KernResult<KVec<u32>> {
+    let is_wide = size > values.len();
+    let mut words = KVec::with_capacity(size, GFP_KERNEL_ACCOUNT)?;
+    for value in values {
+        // CAST: the halves of a register.
+        words.push(*value as u32, GFP_KERNEL_ACCOUNT)?;
+        if is_wide {
+            words.push((value >> 32) as u32, GFP_KERNEL_ACCOUNT)?;
+        }
+    }
+    Ok(words)
+}
+
+/// The debug registers in `words`, a state of them.
+pub(super) fn debug_values(words: &[u32]) -> DebugValues {
+    let mut values = DebugValues::default();
+    let step = words.len().checked_div(values.len()).unwrap_or(1).max(1);
+    for (value, words) in values.iter_mut().zip(words.chunks(step)) {
+        for (index, word) in (0u32..).zip(words) {
+            *value |= u64::from(*word) << (index.min(1) * 32);
+        }
+    }
+    values
 }

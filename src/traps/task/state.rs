@@ -13,6 +13,7 @@ use super::layout::{
 };
 use crate::{
     core::{
+        DebugRegisters,
         KernError,
         KernResult,
         Task,
@@ -63,7 +64,13 @@ enum Part {
     /// With the upper halves of vector registers.
     Avx,
     Exception,
+    /// Addresses of breakpoints; clients do not know of these.
+    Debug,
 }
+
+/// Words of `x86_debug_state32` and `x86_debug_state64`.
+const DEBUG_WORDS_32: usize = 8;
+const DEBUG_WORDS_64: usize = 16;
 
 /// Words of `x86_avx_state32` and `x86_avx_state64`.
 const AVX_WORDS_32: usize = 179;
@@ -84,7 +91,7 @@ struct Wanted {
 
 impl Wanted {
     /// What `flavor` is for a task of this width. `KERN_INVALID_ARGUMENT` for states of the other
-    /// width and those that there are not, `KERN_NOT_SUPPORTED` for those that are not built.
+    /// width and those that there are not, `KERN_FAILURE` for registers that the processor has not.
     fn new(task: &Task, wanted: i32) -> KernResult<Self> {
         let is_32bit = task.is_32bit();
         let by_width = |narrow, wide| if is_32bit { narrow } else { wide };
@@ -113,9 +120,12 @@ impl Wanted {
             flavor::FLOAT_32 | flavor::FLOAT_64 => (Part::Float, wanted, None),
             flavor::AVX_32 | flavor::AVX_64 => (Part::Avx, wanted, None),
             flavor::EXCEPTION_32 | flavor::EXCEPTION_64 => (Part::Exception, wanted, None),
-            flavor::DEBUG_32 | flavor::DEBUG_64 | flavor::DEBUG => {
-                return Err(KernError::NOT_SUPPORTED)
-            }
+            flavor::DEBUG => (
+                Part::Debug,
+                by_width(flavor::DEBUG_32, flavor::DEBUG_64),
+                Some(DEBUG_WORDS_64),
+            ),
+            flavor::DEBUG_32 | flavor::DEBUG_64 => (Part::Debug, wanted, None),
             _ => return Err(KernError::INVALID_ARGUMENT),
         };
         if part == Part::Avx && !float::have_upper() {
@@ -126,6 +136,8 @@ impl Wanted {
             flavor::THREAD_64 if !is_32bit => WORDS_64,
             flavor::FLOAT_32 if is_32bit => FLOAT_WORDS,
             flavor::FLOAT_64 if !is_32bit => FLOAT_WORDS,
+            flavor::DEBUG_32 if is_32bit => DEBUG_WORDS_32,
+            flavor::DEBUG_64 if !is_32bit => DEBUG_WORDS_64,
             flavor::AVX_32 if is_32bit => AVX_WORDS_32,
             flavor::AVX_64 if !is_32bit => AVX_WORDS_64,
             flavor::EXCEPTION_32 if is_32bit => 3,
@@ -193,10 +205,15 @@ pub(crate) fn words(task: &Task, flavor: i32) -> KernResult<usize> {
 
 /// A state of `thread`, one of `task`'s.
 ///
-/// `KERN_INVALID_ARGUMENT` for states that there are not, `KERN_NOT_SUPPORTED` for those that are
-/// not built, `KERN_TERMINATED`, `KERN_ABORTED` when a signal comes first, `KERN_RESOURCE_SHORTAGE`.
+/// `KERN_INVALID_ARGUMENT` for states that there are not, `KERN_FAILURE` for registers that the
+/// processor has not, `KERN_NOT_SUPPORTED` for what clients do not hand in, `KERN_TERMINATED`, `KERN_ABORTED` when a signal comes first, `KERN_RESOURCE_SHORTAGE`.
 pub(crate) fn get(task: &Task, thread: &Thread, flavor: i32) -> KernResult<KVec<u32>> {
     let wanted = Wanted::new(task, flavor)?;
+    if wanted.part == Part::Debug {
+        let values = thread.debug_registers().map(DebugRegisters::get);
+        let words = layout::debug_words(wanted.size, &values.unwrap_or_default())?;
+        return wanted.name(words);
+    }
     let words = loop {
         if let Some(words) = handed(thread, &wanted)? {
             break words;
@@ -210,6 +227,7 @@ pub(crate) fn get(task: &Task, thread: &Thread, flavor: i32) -> KernResult<KVec<
                 task.float_of(thread, &mut float)?
                     .map(|()| layout::float_words(wanted.size, &float))
             }
+            Part::Debug => return Err(KernError::FAILURE),
         };
         if let Some(words) = found {
             break words?;
@@ -228,7 +246,7 @@ fn handed(thread: &Thread, wanted: &Wanted) -> KernResult<Option<KVec<u32>>> {
         Part::General => state.general.as_slice(),
         Part::Float => state.float.as_slice(),
         // Clients do not know of more.
-        Part::Avx => return Err(KernError::NOT_SUPPORTED),
+        Part::Avx | Part::Debug => return Err(KernError::NOT_SUPPORTED),
         Part::Exception => {
             let fault = registers::last_fault(thread.linux());
             let registers = Registers {
@@ -256,6 +274,9 @@ pub(crate) fn set(task: &Task, thread: &Thread, flavor: i32, words: &[u32]) -> K
         return Err(KernError::INVALID_ARGUMENT);
     }
     let words = wanted.registers_in(words)?;
+    if wanted.part == Part::Debug {
+        return thread.set_debug_registers(&layout::debug_values(words));
+    }
     loop {
         if set_handed(thread, &wanted, words)? {
             return Ok(());
