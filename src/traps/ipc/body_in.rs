@@ -89,6 +89,13 @@ fn for_each(
 pub(super) fn body(space: &Space, message: &mut Message, layout: Layout) -> KernResult {
     let body: MachMsgBody = message.read_at(HEADER_SIZE).ok_or(SEND_MSG_TOO_SMALL)?;
     let count = body.descriptor_count;
+    if count == 1 {
+        // What most complex messages carry, and nothing to be checked before it is taken.
+        let first = Descriptor::read(message, COMPLEX_MIN_SIZE, layout)?;
+        if matches!(first, Descriptor::Port(_)) {
+            return carry(space, message, COMPLEX_MIN_SIZE, &first);
+        }
+    }
     let checked = check(message, count, layout)?;
     // CAST: `u32` to `usize` loses nothing.
     if layout == Layout::Narrow {
@@ -104,12 +111,7 @@ pub(super) fn body(space: &Space, message: &mut Message, layout: Layout) -> Kern
         message,
         count,
         Layout::Wide,
-        |message, offset, descriptor| {
-            let item = take(space, message, descriptor)?;
-            message
-                .carry(Carried { offset, item })
-                .map_err(|_| SEND_NO_BUFFER)
-        },
+        |message, offset, descriptor| carry(space, message, offset, descriptor),
     )?;
     if checked.gives_up {
         for_each(message, count, Layout::Wide, |_, _, descriptor| {
@@ -174,6 +176,20 @@ fn check(message: &mut Message, count: u32, layout: Layout) -> KernResult<Checke
         gives_up,
         addresses,
     })
+}
+
+/// Puts what the descriptor at `offset` stands for into the message.
+#[inline]
+fn carry(
+    space: &Space,
+    message: &mut Message,
+    offset: usize,
+    descriptor: &Descriptor,
+) -> KernResult {
+    let item = take(space, message, descriptor)?;
+    message
+        .carry(Carried { offset, item })
+        .map_err(|_| SEND_NO_BUFFER)
 }
 
 /// Takes what a descriptor stands for.

@@ -101,6 +101,7 @@ impl Space {
 
     /// Tells `port` that the space has its receive right under `name`.
     fn note_receiver(&self, port: &Port, name: PortName) {
+        port.note_entered(self.id, name);
         let receiver = Receiver::Space(self.id, name);
         let account = Some(self.account.clone());
         let before = port.with(|state| {
@@ -128,24 +129,22 @@ impl Space {
 
     /// Enters the send right in `right`, leaving it there if the space has one already.
     fn enter_send(&self, table: &mut Table, right: &mut Option<SendRight>) -> KernResult<PortName> {
-        let Some(port) = right.as_ref().map(|right| right.port().clone()) else {
+        let Some(port) = right.as_ref().map(SendRight::port) else {
             return Err(KernError::FAILURE);
         };
-        if let Some(name) = port.name_in(self.id) {
-            if let Some(entry) = table.lookup(name) {
-                if let Object::Receive(rights) = &mut entry.object {
-                    if !rights.has_send() {
-                        if let Some(right) = right.take() {
-                            rights.put_send(right);
-                        }
-                        entry.urefs = 0;
+        if let Some((name, entry)) = table.receive_entry(port) {
+            if let Object::Receive(rights) = &mut entry.object {
+                if !rights.has_send() {
+                    if let Some(right) = right.take() {
+                        rights.put_send(right);
                     }
-                    entry.add_uref();
-                    return Ok(name);
+                    entry.urefs = 0;
                 }
+                entry.add_uref();
             }
+            return Ok(name);
         }
-        if let Some(name) = table.send_name(&port) {
+        if let Some(name) = table.send_name(port) {
             if let Some(entry) = table.lookup(name) {
                 entry.add_uref();
                 return Ok(name);
@@ -172,7 +171,8 @@ impl Space {
         right: &mut Option<Right>,
     ) -> KernResult {
         if !matches!(right, Some(Right::SendOnce(_))) {
-            let other = port.name_in(self.id).or_else(|| table.send_name(port));
+            let received_as = table.receive_entry(port).map(|(name, _)| name);
+            let other = received_as.or_else(|| table.send_name(port));
             if other.is_some_and(|other| other != name) {
                 return Err(KernError::RIGHT_EXISTS);
             }

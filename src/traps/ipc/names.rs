@@ -13,7 +13,10 @@ use super::{
         Object, //
     },
     port::Port,
-    right::NamedReceive,
+    right::{
+        NamedReceive,
+        SendRight, //
+    },
     table::Table, //
 };
 use crate::{
@@ -75,6 +78,38 @@ impl Table {
             Object::Receive(rights) if rights.has_send() => self.drop_urefs(name, 1),
             Object::SendOnce(_) => self.discard_entry(name),
             _ => Err(KernError::INVALID_RIGHT),
+        }
+    }
+
+    /// As [`deallocate`](Self::deallocate), for a send right with nothing special about it, with one
+    /// look-up. What is returned is to be dropped when the table is unlocked; `None`, and nothing
+    /// done, for everything else.
+    #[inline]
+    pub(super) fn deallocate_usual(&mut self, name: PortName) -> Option<Option<SendRight>> {
+        let entry = self.lookup(name)?;
+        if entry.is_pegged() {
+            return None;
+        }
+        match &mut entry.object {
+            Object::Receive(rights) if rights.has_send() => {
+                entry.urefs = entry.urefs.checked_sub(1)?;
+                Some(match entry.urefs {
+                    0 => rights.take_send(),
+                    _ => None,
+                })
+            }
+            Object::Send(right) if right.port().is_alive() => match entry.urefs {
+                0 => None,
+                1 => match self.remove(name) {
+                    Some(Object::Send(right)) => Some(Some(right)),
+                    _ => None,
+                },
+                urefs => {
+                    entry.urefs = urefs.checked_sub(1)?;
+                    Some(None)
+                }
+            },
+            _ => None,
         }
     }
 

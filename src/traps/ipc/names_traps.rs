@@ -147,9 +147,16 @@ fn insert(space: &Space, object: Object) -> KernResult<PortName> {
 /// Drops one user reference.
 #[trap(nr::MACH_PORT_DEALLOCATE)]
 fn mach_port_deallocate(context: &Context<'_>, args: MachPortDeallocateArgs) -> KernResult {
-    own_space(context)?.with_own(args.task_right_name, |table| {
-        table.deallocate(args.port_right_name)
-    })
+    let name = args.port_right_name;
+    let gone = own_space(context)?.with_own(args.task_right_name, |table| {
+        match table.deallocate_usual(name) {
+            Some(gone) => Ok(gone),
+            None => table.deallocate(name).map(|()| None),
+        }
+    })?;
+    // The table is not locked any more.
+    drop(gone);
+    Ok(())
 }
 
 /// Drops all rights under a name.

@@ -56,7 +56,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::Relaxed,
+            ordering::{Full, Relaxed},
             Atomic, //
         },
         Arc,
@@ -69,6 +69,11 @@ pub(super) static PORTS: ObjectCounter = ObjectCounter::new("ports");
 /// Identifies a space, without keeping it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SpaceId(pub(super) u64);
+
+impl SpaceId {
+    /// That of no space.
+    const NONE: Self = Self(u64::MAX);
+}
 
 /// Who has the receive right.
 pub(super) enum Receiver {
@@ -101,6 +106,12 @@ pub(crate) struct Port {
     pub(super) make_send_count: Atomic<u32>,
     /// Goes from true to false once, with the lock held.
     pub(super) alive: Atomic<bool>,
+    /// The identity of the space that got the receive right last, and the name there. Written with
+    /// the table of that space locked, so that who has a table locked can rely on it for its own.
+    entered_in: Atomic<u64>,
+    entered_as: Atomic<u32>,
+    /// Whether anybody has ever asked to be told when there are no send rights.
+    awaits_no_senders: Atomic<bool>,
     kernel: bool,
     upkeep: Upkeep,
     /// The object of a port that its send rights keep alive. Nobody can find it when they are
@@ -178,6 +189,9 @@ impl Port {
                 send_once_rights: Atomic::new(0),
                 make_send_count: Atomic::new(0),
                 alive: Atomic::new(true),
+                entered_in: Atomic::new(SpaceId::NONE.0),
+                entered_as: Atomic::new(0),
+                awaits_no_senders: Atomic::new(false),
                 kernel,
                 upkeep,
                 kept,
@@ -326,13 +340,38 @@ impl Port {
         }
     }
 
+    /// Notes that `space`, whose table is locked, has the receive right as `name` from here on.
+    pub(super) fn note_entered(&self, space: SpaceId, name: PortName) {
+        self.entered_as.poke(name.0);
+        self.entered_in.poke(space.0);
+    }
+
+    /// The name of the receive right in `space`, whose table is locked, if it has the right under
+    /// that name: if not it has none.
+    #[inline]
+    pub(super) fn entered_as(&self, space: SpaceId) -> Option<PortName> {
+        (self.entered_in.peek() == space.0).then(|| PortName(self.entered_as.peek()))
+    }
+
+    /// Somebody is about to ask to be told when there are no send rights. To be called before it is
+    /// looked whether there are any: either that finds none, or who drops the last finds this.
+    pub(super) fn await_no_senders(&self) {
+        self.awaits_no_senders.xchg(true, Full);
+    }
+
     /// The last send right was dropped: tells whoever asked to be told.
     pub(super) fn last_send_right_gone(&self) {
         if self.upkeep == Upkeep::Senders {
             // A send right can only be copied, so there will be no other.
             drop(self.die());
-            return;
+        } else if self.awaits_no_senders.peek() {
+            self.tell_no_senders();
         }
+    }
+
+    /// Tells whoever asked that there are no send rights, if so.
+    #[cold]
+    fn tell_no_senders(&self) {
         let (notify, make_send_count) = {
             let mut state = self.state.lock();
             // One may have been made since.

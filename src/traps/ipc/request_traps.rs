@@ -148,6 +148,7 @@ fn no_senders(
     let port = space.with(|table| table.receive_port(name))?;
     // As in XNU, `sync` decides only whether the request is answered at once: it is not kept.
     let (previous, at_once, count) = port.with(|state| {
+        port.await_no_senders();
         let count = port.make_send_count.load(Relaxed);
         let none_left = port.send_rights.load(Relaxed) == 0 && sync <= count;
         let mut notify = notify;

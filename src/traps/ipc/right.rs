@@ -261,11 +261,13 @@ impl NamedReceive {
     /// Adds a send right for the same port, to be kept if there is none. May be called with a lock
     /// held: the port keeps a send right.
     pub(super) fn put_send(&mut self, right: SendRight) {
-        if !self.has_send {
-            add_one(&self.port.send_rights);
+        if self.has_send {
+            drop(right);
+        } else {
+            // The right that was counted there is counted here.
+            drop(right.0.dismiss());
             self.has_send = true;
         }
-        drop(right);
     }
 
     /// Takes the receive right out.

@@ -27,7 +27,10 @@ use super::{
         CHUNK,
         MAX_ENTRIES, //
     },
-    port::SpaceId,
+    port::{
+        Port,
+        SpaceId, //
+    },
     requests::Subject,
     right::SendOnceRight,
     send_names::key, //
@@ -36,7 +39,10 @@ use crate::{
     abi::PortName,
     core::ObjectCounter, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// A name table.
 pub(super) struct Table {
@@ -148,6 +154,16 @@ impl Table {
         let entry = self.entries.get(index / CHUNK)?.get(index % CHUNK)?;
         let matches = u32::from(entry.generation) == name.0 & 0xff;
         (matches && !matches!(entry.object, Object::Free { .. })).then_some(entry)
+    }
+
+    /// The name of the receive right for `port`, and its entry, if the space has it.
+    #[inline]
+    pub(super) fn receive_entry(&mut self, port: &Arc<Port>) -> Option<(PortName, &mut Entry)> {
+        let name = port.entered_as(self.space)?;
+        let entry = self.lookup(name)?;
+        let is_it =
+            matches!(&entry.object, Object::Receive(rights) if Arc::ptr_eq(rights.port(), port));
+        is_it.then_some((name, entry))
     }
 
     /// Adds entry `index` to the free ones.
