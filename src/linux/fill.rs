@@ -4,14 +4,17 @@
 //!
 //! Serves kqueues, which report it. What a program asks by `FIONREAD` each kind of file answers to
 //! an address of the program's; a module has to look where the number comes from: pipes and sockets
-//! have exported functions and public structures.
+//! have exported functions and public structures. Terminals have not.
 //!
 //! Locks: those of pipes (mutex) and sockets, inside; may sleep.
 //!
 //! C headers: [`include/linux/pipe_fs_i.h`](srctree/include/linux/pipe_fs_i.h),
 //! [`include/net/sock.h`](srctree/include/net/sock.h)
 
-use super::bindings as shim;
+use super::{
+    bindings as shim,
+    usercopy, //
+};
 use core::ptr::{
     self,
     NonNull, //
@@ -80,6 +83,28 @@ pub(crate) fn readable(file: &File, kind: FileKind) -> i64 {
             }
         }),
         FileKind::Device | FileKind::Other => 0,
+    }
+}
+
+/// What [`readable`] cannot tell of terminals: they are asked as a program asks them, which leaves
+/// the answer at `address` in the current process; 0 if there is none.
+pub(crate) fn ask_readable(file: &File, address: u64) -> i64 {
+    const FIONREAD: c_uint = 0x541b;
+
+    let Ok(address) = usize::try_from(address) else {
+        return 0;
+    };
+    let mut answer = [0; size_of::<c_int>()];
+    // SAFETY: The file is valid, and so are its operations. The process could ask the same.
+    let result = unsafe {
+        match (*(*file.as_ptr()).f_op).unlocked_ioctl {
+            Some(ioctl) => ioctl(file.as_ptr(), FIONREAD, address),
+            None => -1,
+        }
+    };
+    match usercopy::read_value(&mut answer, address) {
+        Ok(()) if result == 0 => c_int::from_ne_bytes(answer).into(),
+        _ => 0,
     }
 }
 

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -526,6 +527,16 @@ TEST(descriptors_of_all_kinds_can_be_watched)
 	REQUIRE_EQ(write(slave, "x", 1), 1);
 	CHECK_RET(fetch_events(kqueue, &event, 1, 5000), 1);
 	CHECK_EQ(event.ident, master);
+	CHECK_EQ(event.data, 1);
+	REQUIRE_EQ(write(master, "line\n", 5), 5);
+	CHECK_RET(fetch_events(kqueue, &event, 1, 5000), 1);
+	if (event.ident == (uint64_t)master)	/* the echo */
+		CHECK_RET(fetch_events(kqueue, &event, 1, 5000), 1);
+	CHECK_EQ(event.ident, slave);
+	CHECK_EQ(event.data, 5);
+	CHECK_RET(change_event(kqueue, (struct event)EVENT(EVFILT_READ, master, EV_DELETE)), 0);
+	CHECK_RET(change_event(kqueue, (struct event)EVENT(EVFILT_READ, master, EV_ADD)), 0);
+	tcflush(slave, TCIFLUSH);
 	close(master);
 	CHECK_RET(closing_descriptor(master), 0);
 	CHECK_RET(fetch_events(kqueue, &event, 1, 5000), 1);
@@ -634,6 +645,45 @@ TEST(a_kqueue_keeps_no_file_open)
 			close(ends.other);
 			close(ends.kqueue);
 		}
+	}
+}
+
+/* Who asks for it is told that the descriptor is gone. */
+TEST(a_descriptor_that_vanishes_is_told_when_asked)
+{
+	enum { VANISHING = EV_ADD | EV_DISPATCH2 | EV_VANISHED };
+	static const struct {
+		const char *what;
+		void (*close)(struct ends *ends);
+		bool is_active;
+	} rows[] = {
+		{ "close", close_it, false },
+		{ "close with data", close_it, true },
+		{ "dup2", dup_over_it, false },
+		{ "closing_descriptor", announce_and_close_it, false },
+		{ "closing_descriptor with data", announce_and_close_it, true },
+	};
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ends ends = pipe_for_reading();
+		struct event event;
+
+		REQUIRE_RET(watch(&ends, EVFILT_READ, VANISHING, 0, 0), 0);
+		if (rows[i].is_active)
+			other_writes_3(&ends);
+		rows[i].close(&ends);
+		if (!is_at_end(ends.other, 0))
+			FAIL("%s: not closed", rows[i].what);
+		if (fetch_events(ends.kqueue, &event, 1, 0) != 1)
+			FAIL("%s: no event", rows[i].what);
+		else if (event.flags != (EV_DISPATCH2 | EV_VANISHED | EV_ONESHOT))
+			FAIL("%s: flags %#x", rows[i].what, event.flags);
+		CHECK_RET(fetch_events(ends.kqueue, &event, 1, 0), 0);
+		CHECK_RET(watch(&ends, EVFILT_READ, EV_DELETE | EV_DISPATCH2, 0, 0), -XNU_EINPROGRESS);
+		CHECK_RET(watch(&ends, EVFILT_READ, EV_ENABLE | EV_DISPATCH2, 0, 0), 0);
+		close(ends.other);
+		close(ends.kqueue);
 	}
 }
 

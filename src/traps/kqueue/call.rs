@@ -134,11 +134,17 @@ pub(super) struct Call<'a> {
     context: &'a Context<'a>,
     /// What is left of the area for messages.
     pub(super) area: Area,
+    /// Where the event that is looked for will be written. Until then a filter may use it.
+    pub(super) slot: UserAddr,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(context: &'a Context<'a>, area: Area) -> Self {
-        Self { context, area }
+        Self {
+            context,
+            area,
+            slot: UserAddr(0),
+        }
     }
 
     pub(super) fn context(&self) -> &'a Context<'a> {

@@ -79,6 +79,7 @@ pub(super) fn collect(
         match kqueue.next(&mut scan, waiter) {
             Next::Knote(turn, status) => {
                 let is_last = scan.found.wrapping_add(1) == room;
+                call.slot = list;
                 if let Some(event) = report(kqueue, call, turn, status, scan.round(), is_last) {
                     dialect.write(&mut list, &event)?;
                     scan.found = scan.found.wrapping_add(1);
@@ -145,9 +146,16 @@ fn report(
     round: u64,
     is_last: bool,
 ) -> Option<Kevent> {
+    let mut status = status;
+    let mut set = 0;
     if is_stale(turn.owner()) {
-        kqueue.drop_knote(turn);
-        return None;
+        if !turn.owner().reports_vanishing {
+            kqueue.drop_knote(turn);
+            return None;
+        }
+        // Its descriptor was closed, as is found only now.
+        set = status::VANISHED;
+        status |= set;
     }
     let (knote, contents) = turn.parts();
     let state = &mut contents.state;
@@ -183,7 +191,7 @@ fn report(
 
     let flags = state.flags;
     let is_dispatch2 = flags & ev::DISPATCH2 == ev::DISPATCH2;
-    let set = if event.flags & ev::ONESHOT != 0 {
+    set |= if event.flags & ev::ONESHOT != 0 {
         if !is_dispatch2 || status & status::DELETION_DUE != 0 {
             kqueue.drop_knote(turn);
             return Some(event);

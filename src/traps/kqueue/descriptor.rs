@@ -27,11 +27,14 @@ use super::{
     task::TaskKqueues,
 };
 use crate::{
-    abi::kevent::{
-        descriptor,
-        ev,
-        filter,
-        Kevent, //
+    abi::{
+        kevent::{
+            descriptor,
+            ev,
+            filter,
+            Kevent, //
+        },
+        UserAddr, //
     },
     linux::{
         file_watch::{
@@ -167,17 +170,18 @@ impl Filter for Ready {
         })
     }
 
-    fn process(&mut self, state: &mut State, event: &mut Kevent, _call: &mut Call<'_>) -> Activity {
+    fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity {
         match self.watch.file() {
-            Some(file) => self.look(&file, state, Some(event)),
+            Some(file) => self.look(&file, state, Some((event, call.slot))),
             None => Activity::Quiet,
         }
     }
 }
 
 impl Ready {
-    /// Whether there is something to report now; completes the event.
-    fn look(&self, file: &File, state: &State, event: Option<&mut Kevent>) -> Activity {
+    /// Whether there is something to report now; completes the event, which is going to be written
+    /// to an address.
+    fn look(&self, file: &File, state: &State, event: Option<(&mut Kevent, UserAddr)>) -> Activity {
         let events = FileWatch::<Knock>::poll(file);
         let is_end = events & self.direction.end() != 0;
         let is_urgent = self.direction != Direction::Write && events & event::URGENT != 0;
@@ -194,14 +198,18 @@ impl Ready {
             _ => match file::queued(file) {
                 // CAST: Knotes are counted.
                 Some(knotes) => knotes as i64,
-                None => fill::readable(file, self.kind),
+                None => match (self.kind, &event) {
+                    (FileKind::Device, Some((_, slot))) => fill::ask_readable(file, slot.0),
+                    _ => fill::readable(file, self.kind),
+                },
             },
         };
-        let has_mark = state.fflags & descriptor::LOWAT != 0 && self.kind != FileKind::Stored;
+        let has_mark = state.fflags & descriptor::LOWAT != 0
+            && matches!(self.kind, FileKind::Pipe | FileKind::Socket);
         if !is_end && !is_urgent && has_mark && data < state.data {
             return Activity::Quiet;
         }
-        if let Some(event) = event {
+        if let Some((event, _)) = event {
             event.data = data;
             if is_urgent {
                 event.flags |= ev::FLAG1;

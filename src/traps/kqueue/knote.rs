@@ -225,10 +225,13 @@ impl Hook {
         Kqueue::activate(&self.0, 0);
     }
 
-    /// The file that the descriptor referred to is gone, or is to be forgotten: the knote is stale,
-    /// and is dropped when it is looked at.
+    /// The file that the descriptor referred to is gone. That is told if it was asked for; the knote
+    /// is stale otherwise, and is dropped when it is looked at.
     pub(super) fn file_released(&self) {
         self.0.file.store(RELEASED, Relaxed);
+        if self.0.reports_vanishing {
+            self.vanish();
+        }
     }
 
     /// What the event is about is gone: that is the last event.
