@@ -27,22 +27,78 @@ use kernel::{
     },
 };
 
-use super::process::ProcessId;
+use super::{
+    bindings as shim,
+    process::ProcessId, //
+};
+
+/// How often a sum is begun anew because a thread ended; then it is taken as it is.
+const MOST_SUMS: u32 = 16;
 
 /// What `look` finds in the first thread of `process` in which it finds anything; `None` also when
 /// the process has been reaped. The threads are valid, but may be ending, and `look` must not
 /// sleep.
 pub(super) fn find_in_threads<R>(
     process: &ProcessId,
-    mut look: impl FnMut(NonNull<bindings::task_struct>) -> Option<R>,
+    look: impl FnMut(NonNull<bindings::task_struct>) -> Option<R>,
 ) -> Option<R> {
     let _rcu = rcu::read_lock();
-    // SAFETY: The pid is valid. RCU keeps the leader and the threads, whose list is an RCU list
-    // that ends where it begins, in the `signal` that the leader keeps.
+    let signal = signal_of(process)?;
+    // SAFETY: RCU is locked since `signal` was found.
+    unsafe { find_in(signal, look) }
+}
+
+/// A sum over the threads of `process`: `start` gives that of the threads that have ended, and
+/// `add` adds a living one. None is missed or counted twice because it ends meanwhile. `None` when
+/// the process has been reaped. Neither may sleep; they may be called anew.
+pub(super) fn sum_over_threads<S>(
+    process: &ProcessId,
+    mut start: impl FnMut(NonNull<bindings::signal_struct>) -> S,
+    mut add: impl FnMut(&mut S, NonNull<bindings::task_struct>),
+) -> Option<S> {
+    let _rcu = rcu::read_lock();
+    let signal = signal_of(process)?;
+    let mut tries = 0;
+    loop {
+        // SAFETY: RCU keeps what it was found by, which keeps `signal`.
+        let sequence = unsafe { shim::mach_shim_read_stats_begin(signal.as_ptr()) };
+        let mut sum = start(signal);
+        // SAFETY: RCU is locked since `signal` was found.
+        let _: Option<()> = unsafe {
+            find_in(signal, |thread| {
+                add(&mut sum, thread);
+                None
+            })
+        };
+        tries += 1;
+        // SAFETY: As above.
+        let changed = unsafe { shim::mach_shim_read_stats_retry(signal.as_ptr(), sequence) };
+        if !changed || tries == MOST_SUMS {
+            return Some(sum);
+        }
+    }
+}
+
+/// What the threads of `process` have in common. RCU must be locked as long as it is used.
+fn signal_of(process: &ProcessId) -> Option<NonNull<bindings::signal_struct>> {
+    // SAFETY: The pid is valid. RCU keeps the leader, which keeps its `signal`.
     unsafe {
         let leader = bindings::pid_task(process.as_ptr(), bindings::pid_type_PIDTYPE_TGID);
-        let signal = (*NonNull::new(leader)?.as_ptr()).signal;
-        let head = ptr::addr_of_mut!((*signal).thread_head);
+        NonNull::new((*NonNull::new(leader)?.as_ptr()).signal)
+    }
+}
+
+/// # Safety
+///
+/// `signal` must be from [`signal_of`], with RCU locked since.
+unsafe fn find_in<R>(
+    signal: NonNull<bindings::signal_struct>,
+    mut look: impl FnMut(NonNull<bindings::task_struct>) -> Option<R>,
+) -> Option<R> {
+    // SAFETY: By the caller's promise. RCU keeps the threads, whose list is an RCU list that ends
+    // where it begins.
+    unsafe {
+        let head = ptr::addr_of_mut!((*signal.as_ptr()).thread_head);
         let mut node = next(head);
         while node != head {
             let thread = node

@@ -31,7 +31,10 @@ use kernel::{
 use super::{
     bindings as shim,
     process::ProcessId,
-    process_threads::find_in_threads, //
+    process_threads::{
+        find_in_threads,
+        sum_over_threads, //
+    },
 };
 
 /// The memory of an address space, in bytes.
@@ -132,24 +135,25 @@ pub(crate) fn memory(mm: &MmWithUser) -> Memory {
 
 /// The processor time of `process`: of its threads, and of those that have ended.
 pub(crate) fn process_times(process: &ProcessId) -> Option<(Times, Times)> {
-    let mut living = Times::default();
-    let mut ended = None;
-    let _: Option<()> = find_in_threads(process, |thread| {
-        // SAFETY: The thread is valid and keeps its `signal`.
+    let of_ended = |signal: NonNull<bindings::signal_struct>| {
+        // SAFETY: It is valid. These are counters that may change at any time.
         unsafe {
-            let signal = (*thread.as_ptr()).signal;
-            ended.get_or_insert_with(|| {
-                Times {
-                    user: (*signal).utime,
-                    system: (*signal).stime,
-                }
-                .scaled_to((*signal).sum_sched_runtime)
-            });
-            living = living.plus(times_of(thread.as_ptr()));
+            let signal = signal.as_ptr();
+            Times {
+                user: (*signal).utime,
+                system: (*signal).stime,
+            }
+            .scaled_to((*signal).sum_sched_runtime)
         }
-        None
-    });
-    Some((living, ended?))
+    };
+    sum_over_threads(
+        process,
+        |signal| (Times::default(), of_ended(signal)),
+        |(living, _), thread| {
+            // SAFETY: The thread is valid.
+            *living = living.plus(unsafe { times_of(thread.as_ptr()) });
+        },
+    )
 }
 
 /// What the threads of a process have caused, those that have ended included.
@@ -181,29 +185,33 @@ impl Events {
 
 /// What has happened to `process`.
 pub(crate) fn events(process: &ProcessId) -> Option<Events> {
-    let mut events = None;
-    let _: Option<()> = find_in_threads(process, |thread| {
-        // SAFETY: The thread is valid and keeps its `signal`. These are counters that may change
-        // at any time.
-        unsafe {
-            let task = thread.as_ptr();
-            let events = events.get_or_insert_with(|| {
-                let signal = (*task).signal;
-                let mut ended = Events::default();
-                ended.add(
+    sum_over_threads(
+        process,
+        |signal| {
+            let mut ended = Events::default();
+            // SAFETY: It is valid. These are counters that may change at any time.
+            let (faults, switches) = unsafe {
+                let signal = signal.as_ptr();
+                (
                     [(*signal).min_flt, (*signal).maj_flt],
                     [(*signal).nvcsw, (*signal).nivcsw],
-                );
-                ended
-            });
-            events.add(
-                [(*task).min_flt, (*task).maj_flt],
-                [(*task).nvcsw, (*task).nivcsw],
-            );
-        }
-        None
-    });
-    events
+                )
+            };
+            ended.add(faults, switches);
+            ended
+        },
+        |events, thread| {
+            // SAFETY: As above.
+            let (faults, switches) = unsafe {
+                let task = thread.as_ptr();
+                (
+                    [(*task).min_flt, (*task).maj_flt],
+                    [(*task).nvcsw, (*task).nivcsw],
+                )
+            };
+            events.add(faults, switches);
+        },
+    )
 }
 
 /// # Safety

@@ -386,6 +386,16 @@ unsigned long mach_shim_get_mm_file_pages(struct mm_struct *mm)
 	return get_mm_counter(mm, MM_FILEPAGES);
 }
 
+unsigned int mach_shim_read_stats_begin(struct signal_struct *signal)
+{
+	return read_seqbegin(&signal->stats_lock);
+}
+
+bool mach_shim_read_stats_retry(struct signal_struct *signal, unsigned int sequence)
+{
+	return read_seqretry(&signal->stats_lock, sequence);
+}
+
 unsigned int mach_shim_nr_cpu_ids(void)
 {
 	return nr_cpu_ids;

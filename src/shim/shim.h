@@ -157,6 +157,10 @@ unsigned long mach_shim_get_mm_rss(struct mm_struct *mm);
 unsigned long mach_shim_get_mm_hiwater_rss(struct mm_struct *mm);
 unsigned long mach_shim_get_mm_file_pages(struct mm_struct *mm);
 
+/* linux/sched/signal.h: a look at sums over a process's threads */
+unsigned int mach_shim_read_stats_begin(struct signal_struct *signal);
+bool mach_shim_read_stats_retry(struct signal_struct *signal, unsigned int sequence);
+
 /* linux/cpumask.h, linux/topology.h */
 unsigned int mach_shim_nr_cpu_ids(void);
 unsigned int mach_shim_num_possible_cpus(void);

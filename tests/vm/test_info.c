@@ -183,6 +183,43 @@ TEST(times_count_threads_that_have_ended)
 	CHECK(all / 1000 + 20000 >= microseconds(before.ru_utime) + microseconds(before.ru_stime));
 }
 
+static void *spin_shortly(void *unused)
+{
+	uint64_t end = now_ns() + 3000000;
+
+	while (now_ns() < end)
+		;
+	return unused;
+}
+
+/*
+ * A thread that is about to end is still among the living ones, or among those that have
+ * ended: what it has used does not get lost between, so the sum never goes back.
+ */
+TEST(sums_do_not_go_back_while_threads_end)
+{
+	uint64_t faults = 0, switches = 0;
+	struct worker workers[4];
+	struct rpc rpc;
+
+	mach_open();
+	for (int round = 0; round < 40; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(workers); i++)
+			worker_start(&workers[i], round % 2 ? spin_shortly : touch_pages_in_a_thread,
+				     NULL);
+		for (size_t i = 0; i < ARRAY_SIZE(workers); i++) {
+			worker_join(&workers[i]);
+			for (int again = 0; again < 5; again++) {
+				CHECK_RET(RPC(&rpc, self(), 3405, 2, 8), 0);
+				CHECK(rpc_words(&rpc)[1] >= faults);
+				CHECK(rpc_words(&rpc)[8] >= switches);
+				faults = rpc_words(&rpc)[1];
+				switches = rpc_words(&rpc)[8];
+			}
+		}
+	}
+}
+
 TEST(peak_is_told_of_memory_that_is_gone)
 {
 	struct rpc rpc;
