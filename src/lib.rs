@@ -79,13 +79,14 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.
-const ROUTINES: [RoutineSet; 6] = [
+const ROUTINES: [RoutineSet; 7] = [
     traps::debug::ROUTINES,
     traps::ipc::ROUTINES,
     traps::host::ROUTINES,
     traps::semaphore::ROUTINES,
     traps::task::ROUTINES,
     traps::vm::ROUTINES,
+    traps::voucher::ROUTINES,
 ];
 const UNIQUE_ROUTINES: () = assert_unique_routines(&ROUTINES);
 
@@ -98,7 +99,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         names: module_parameters::names_per_task.value(),
         queued_mebibytes: module_parameters::queued_mib_per_task.value(),
     };
-    let all: [Arc<dyn Subsystem>; 13] = [
+    let all: [Arc<dyn Subsystem>; 14] = [
         Arc::new(traps::generic::Generic, GFP_KERNEL)?,
         // Before ipc: they let go of rights when a task's ports have died.
         Arc::new(traps::host::HostSubsystem::new()?, GFP_KERNEL)?,
@@ -113,6 +114,7 @@ fn subsystems() -> Result<KVec<Arc<dyn Subsystem>>> {
         Arc::new(traps::vchroot::Paths, GFP_KERNEL)?,
         Arc::new(traps::vm::Vm, GFP_KERNEL)?,
         Arc::new(traps::fileport::FilePorts, GFP_KERNEL)?,
+        Arc::new(traps::voucher::VoucherSubsystem::new()?, GFP_KERNEL)?,
     ];
     let mut subsystems = KVec::with_capacity(all.len(), GFP_KERNEL)?;
     for subsystem in all {

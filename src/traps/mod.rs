@@ -20,3 +20,4 @@ pub(crate) mod task;
 pub(crate) mod timer;
 pub(crate) mod vchroot;
 pub(crate) mod vm;
+pub(crate) mod voucher;

@@ -389,50 +389,6 @@ TEST(host_notifications_are_asked_for)
 		  KERN_INVALID_CAPABILITY);
 }
 
-static int32_t create_voucher(struct rpc *rpc, const uint32_t *words, uint32_t bytes)
-{
-	rpc_begin(rpc, host_self(), 222);
-	rpc_word(rpc, bytes);
-	if (bytes)
-		rpc_bytes(rpc, words, (bytes + 3) / 4 * 4);
-	return rpc_call(rpc);
-}
-
-TEST(voucher_without_content_is_null)
-{
-	/* Key, command, previous voucher, bytes of content */
-	static const uint32_t copy_all[] = { 0xffffffff, 1, 0, 0 };
-	static const uint32_t remove_all_twice[] = { 0xffffffff, 2, 0, 0, 0xffffffff, 2, 0, 0 };
-	static const uint32_t importance[] = { 2, 502, 0, 0 };
-	static const uint32_t user_data[] = { 7, 211, 0, 3, 0 };
-	static const uint32_t from_another[] = { 7, 1, 0x103, 0 };
-	static const uint32_t handle[] = { 7, 3, 0, 8, 0, 0 };
-	static const uint32_t cut[] = { 7, 1, 0, 100 };
-	struct rpc rpc;
-
-	mach_open();
-	CHECK_RET(create_voucher(&rpc, NULL, 0), 0);
-	CHECK_EQ(rpc.size, 40);
-	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), 0);
-	CHECK_RET(create_voucher(&rpc, copy_all, sizeof(copy_all)), 0);
-	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), 0);
-	CHECK_RET(create_voucher(&rpc, remove_all_twice, sizeof(remove_all_twice)), 0);
-	CHECK_RET(create_voucher(&rpc, importance, sizeof(importance)), KERN_INVALID_ARGUMENT);
-	CHECK_RET(create_voucher(&rpc, user_data, 19), KERN_INVALID_ARGUMENT);
-	CHECK_RET(create_voucher(&rpc, from_another, sizeof(from_another)),
-		  KERN_INVALID_CAPABILITY);
-	CHECK_RET(create_voucher(&rpc, handle, sizeof(handle)), KERN_INVALID_CAPABILITY);
-	CHECK_RET(create_voucher(&rpc, cut, sizeof(cut)), KERN_INVALID_ARGUMENT);
-	CHECK_RET(create_voucher(&rpc, cut, 15), KERN_INVALID_ARGUMENT);
-	/* More bytes than there are, and than there may be */
-	rpc_begin(&rpc, host_self(), 222);
-	rpc_word(&rpc, 4);
-	CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
-	rpc_begin(&rpc, host_self(), 222);
-	rpc_word(&rpc, 0xffffffff);
-	CHECK_REFUSED(&rpc, MIG_BAD_ARGUMENTS);
-}
-
 TEST(what_the_host_cannot_do_is_refused)
 {
 	static const struct {

@@ -17,6 +17,7 @@
 #include "other.h"
 #include "process.h"
 #include "rpc.h"
+#include "shapes.h"
 
 #define REGISTER_MAX	3
 
@@ -335,8 +336,14 @@ TEST(the_voucher_of_a_task_is_null)
 	rpc_begin(&rpc, self(), 3440);
 	rpc_port(&rpc, port, COPY_SEND);
 	CHECK_REFUSED(&rpc, KERN_INVALID_ARGUMENT);
+	/* A real one is accepted, as in XNU, and not kept. */
+	rpc_begin(&rpc, self(), 3440);
+	rpc_port(&rpc, port_of(VOUCHER), MOVE_SEND);
+	CHECK_RET(rpc_call(&rpc), 0);
+	CHECK_RET(RPC(&rpc, self(), 3439, 0), 0);
+	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), 0);
 	rpc_begin(&rpc, self(), 3441);
-	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
+	rpc_port(&rpc, port_of(VOUCHER), MOVE_SEND);
 	rpc_port(&rpc, MACH_PORT_NULL, COPY_SEND);
 	CHECK_RET(rpc_call(&rpc), 0);
 	CHECK_HEX(rpc_right(&rpc, 0, MOVE_SEND), 0);

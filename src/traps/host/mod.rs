@@ -9,7 +9,6 @@
 //! | `clock`, `alarm` | the clocks; being told of times |
 //! | `ports` | the host's special ports |
 //! | `processors` | processors and their set |
-//! | `voucher` | vouchers |
 //! | `refused` | what there is not |
 //!
 //! Locks: those of `alarm` and `ports`; none of the two is taken with the other held.
@@ -21,7 +20,6 @@ mod ports;
 mod processors;
 mod refused;
 mod statistics;
-mod voucher;
 
 use self::{
     alarm::Pending,
@@ -53,14 +51,13 @@ use kernel::{
     sync::Arc, //
 };
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 8] = [
+const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
     info::ROUTINES,
     statistics::ROUTINES,
     clock::ROUTINES,
     alarm::ROUTINES,
     ports::ROUTINES,
     processors::ROUTINES,
-    voucher::ROUTINES,
     refused::ROUTINES,
 ];
 

@@ -10,6 +10,7 @@
 use super::{
     entry::Object,
     error::*,
+    kobject::kind,
     message::{
         HeaderRight,
         Message, //
@@ -112,17 +113,25 @@ pub(super) fn header(
     if !header.remote_port.is_valid() {
         return Err(SEND_INVALID_DEST);
     }
-    check_voucher(bits.voucher(), header.voucher_port)?;
-
     let reply = match local {
         Some(disposition) if header.local_port.is_valid() => Some((header.local_port, disposition)),
         _ => None,
     };
     let (destination, taken_reply, source) = space
         .with(|table| {
+            let voucher = match bits.voucher() {
+                0 => None,
+                how => voucher_disposition(table, how, header.voucher_port)?,
+            };
             let (right, taken_reply) = take_header(table, header.remote_port, remote, reply)?;
             if options & option::MACH_SEND_NOTIFY != 0 && matches!(right, Right::Send(_)) {
                 arm(table, header.remote_port);
+            }
+            if let Some(how) = voucher {
+                // It may have been taken as another right of the header: then there is none.
+                if let Ok(Right::Send(right)) = table.copyin(header.voucher_port, how) {
+                    message.voucher = Some(right);
+                }
             }
             let source = match receives_from {
                 Some(name) if !right.port().is_some_and(|port| port.is_kernel()) => {
@@ -153,14 +162,27 @@ pub(super) fn header(
     Ok(source)
 }
 
-/// There are no vouchers yet, so only the null one is valid.
-fn check_voucher(disposition: u32, name: PortName) -> KernResult {
-    let valid = match Disposition::try_from(disposition) {
-        _ if disposition == 0 => true,
-        Ok(Disposition::MoveSend | Disposition::CopySend) => name == PortName::NULL,
+/// How the voucher is to be taken, if there is one.
+#[cold]
+fn voucher_disposition(
+    table: &Table,
+    disposition: u32,
+    name: PortName,
+) -> KernResult<Option<Disposition>> {
+    let disposition = Disposition::try_from(disposition).map_err(|_| SEND_INVALID_VOUCHER)?;
+    if !matches!(disposition, Disposition::MoveSend | Disposition::CopySend) {
+        return Err(SEND_INVALID_VOUCHER);
+    }
+    if name == PortName::NULL {
+        return Ok(None);
+    }
+    let is_voucher = table.peek(name).is_some_and(|entry| match &entry.object {
+        Object::Send(right) => right.port().kind() == kind::VOUCHER,
         _ => false,
-    };
-    valid.then_some(()).ok_or(SEND_INVALID_VOUCHER)
+    });
+    is_voucher
+        .then_some(Some(disposition))
+        .ok_or(SEND_INVALID_VOUCHER)
 }
 
 /// Arms the request about `name` if the queue of its port is full.

@@ -15,7 +15,10 @@ use super::{
         HeaderRight,
         Message, //
     },
-    right::Right,
+    right::{
+        Right,
+        SendRight, //
+    },
     space::Space,
     withdraw, //
 };
@@ -24,6 +27,7 @@ use crate::{
         msg::{
             option,
             requested_trailer_size,
+            Disposition,
             MachMsgAuditTrailer,
             MachMsgContextTrailer,
             MachMsgHeader,
@@ -102,8 +106,13 @@ pub(super) fn receive(
     let remote = reply.received_as;
     let Ok(remote_port) = space.insert_right(reply.right) else {
         drop(message.carried.drain_all());
+        drop(message.voucher.take());
         minimal(message, address, u32::MAX, options, layout)?;
         return Err(RCV_HEADER_ERROR.with_bits(MACH_MSG_IPC_SPACE));
+    };
+    let (voucher_port, voucher) = match message.voucher.take() {
+        Some(right) if options & option::MACH_RCV_VOUCHER != 0 => enter_voucher(space, right),
+        _ => (PortName::NULL, None),
     };
     let missing = if message.carried.is_empty() {
         0
@@ -114,7 +123,7 @@ pub(super) fn receive(
         };
         body_out::body(space, message, guarded, layout)
     };
-    let bits = MsgBits::new(remote, local, None);
+    let bits = MsgBits::new(remote, local, voucher);
     let header = MachMsgHeader {
         bits: if message.complex {
             bits.complex()
@@ -124,13 +133,14 @@ pub(super) fn receive(
         size: message.size(),
         remote_port,
         local_port,
-        voucher_port: PortName::NULL,
+        voucher_port,
         id: message.id,
     };
     message.set_header(&header);
 
     if write_with_trailer(message, address, options).is_err() {
         withdraw::right(space, remote_port, remote);
+        withdraw::right(space, voucher_port, voucher);
         withdraw::body(space, message, layout);
         body_out::forget_body(message);
         return Err(RCV_INVALID_DATA);
@@ -141,6 +151,15 @@ pub(super) fn receive(
     match missing {
         0 => Ok(()),
         bits => Err(RCV_BODY_ERROR.with_bits(bits)),
+    }
+}
+
+/// Enters a voucher into the space: its name, and as what it is received. Where there is no room for
+/// it there is none.
+fn enter_voucher(space: &Space, right: SendRight) -> (PortName, Option<Disposition>) {
+    match space.insert_right(Right::Send(right)) {
+        Ok(name) => (name, Some(Disposition::MoveSend)),
+        Err(_) => (PortName::NULL, None),
     }
 }
 
@@ -208,6 +227,7 @@ pub(super) fn too_large(
     let destination = mem::replace(&mut message.destination, HeaderRight::NONE);
     destination.right.consume();
     drop(mem::replace(&mut message.reply, HeaderRight::NONE));
+    drop(message.voucher.take());
     drop(message.carried.drain_all());
     minimal(message, address, room, options, layout)?;
     Err(RCV_TOO_LARGE)
@@ -264,7 +284,11 @@ pub(super) fn give_back(
     };
     let remote_port = enter(destination.right);
     let local_port = enter(reply.right);
-    let bits = MsgBits::new(destination.received_as, reply.received_as, None);
+    let (voucher_port, voucher) = message
+        .voucher
+        .take()
+        .map_or((PortName::NULL, None), |right| enter_voucher(space, right));
+    let bits = MsgBits::new(destination.received_as, reply.received_as, voucher);
     missing |= body_out::body(space, message, Guarded::Returned, layout);
     let header = MachMsgHeader {
         bits: if message.complex {
@@ -275,13 +299,14 @@ pub(super) fn give_back(
         size: message.size(),
         remote_port,
         local_port,
-        voucher_port: PortName::NULL,
+        voucher_port,
         id: message.id,
     };
     message.set_header(&header);
     if user::write_bytes(address, message.bytes()).is_err() {
         withdraw::right(space, remote_port, destination.received_as);
         withdraw::right(space, local_port, reply.received_as);
+        withdraw::right(space, voucher_port, voucher);
         withdraw::body(space, message, layout);
     }
     body_out::forget_body(message);

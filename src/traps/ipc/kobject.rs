@@ -66,6 +66,10 @@ pub(crate) trait KernelObject: Send + Sync + 'static {
         None
     }
 
+    /// The last send right to the object's port, which was offered by right, is gone, and the port is
+    /// dead. No lock is held.
+    fn no_senders(&self) {}
+
     /// The number of the kind of object, one of [`kind`].
     fn kind(&self) -> u32 {
         kind::UNKNOWN
@@ -99,6 +103,7 @@ pub(crate) mod kind {
     pub(crate) const NAMED_ENTRY: u32 = 28;
     pub(crate) const FILEPORT: u32 = 34;
     pub(crate) const TASK_RESUME: u32 = 36;
+    pub(crate) const VOUCHER: u32 = 37;
     pub(crate) const UNKNOWN: u32 = 39;
 }
 
@@ -221,6 +226,8 @@ pub(super) fn handle(
 ) {
     let id = message.id;
     let destination = mem::replace(&mut message.reply, HeaderRight::NONE);
+    // What the work is for is of no interest to the kernel.
+    drop(message.voucher.take());
     let call = Call::new(context, object, port);
     let outcome = routines.dispatch(&call, &mut Request::new(&mut message));
     // The rights that the routine has not taken go before the caller can learn that it is done.

@@ -143,6 +143,8 @@ pub(super) struct Arrival {
 pub(super) struct Message {
     pub(super) destination: HeaderRight,
     pub(super) reply: HeaderRight,
+    /// What the sender says about the work that the message asks for.
+    pub(super) voucher: Option<SendRight>,
     /// What the body carries, in the order of its descriptors.
     pub(super) carried: KVVec<Carried>,
     /// So many of `carried` have an address in their descriptors.
@@ -173,6 +175,7 @@ impl Message {
             Self {
                 destination: HeaderRight::NONE,
                 reply: HeaderRight::NONE,
+                voucher: None,
                 carried: KVVec::new(),
                 addresses: 0,
                 arrays: 0,
@@ -202,6 +205,9 @@ impl Message {
             if !matches!(place.right, Right::Null) {
                 *place = HeaderRight::NONE;
             }
+        }
+        if self.voucher.is_some() {
+            self.voucher = None;
         }
         // One without this memory has never carried anything.
         if self.carried.capacity() != 0 {
@@ -332,6 +338,7 @@ impl Message {
     pub(super) fn take_receive_right(&mut self) -> Option<Right> {
         drop(mem::replace(&mut self.destination, HeaderRight::NONE));
         drop(mem::replace(&mut self.reply, HeaderRight::NONE));
+        drop(self.voucher.take());
         while let Some(carried) = self.carried.get_mut(self.searched) {
             let right = carried.item.take_receive_right(&mut self.within);
             if right.is_some() {

@@ -364,6 +364,9 @@ impl Port {
         if self.upkeep == Upkeep::Senders {
             // A send right can only be copied, so there will be no other.
             drop(self.die());
+            if let Some(kept) = &self.kept {
+                kept.object().no_senders();
+            }
         } else if self.awaits_no_senders.peek() {
             self.tell_no_senders();
         }

@@ -27,7 +27,10 @@ use crate::{
     },
 };
 use core::mem;
-use kernel::sync::Arc;
+use kernel::sync::{
+    atomic::ordering::Relaxed,
+    Arc, //
+};
 
 /// The right to send any number of messages to a port.
 pub(crate) struct SendRight(DropGuard<Arc<Port>, SendRight>);
@@ -44,6 +47,18 @@ impl SendRight {
     #[inline]
     pub(crate) fn copy(&self) -> Self {
         Self::for_port(&self.0)
+    }
+
+    /// Another send right for `port`, if there is one.
+    pub(crate) fn revive(port: &Arc<Port>) -> Option<Self> {
+        let mut count = port.send_rights.load(Relaxed);
+        loop {
+            let more = count.checked_add(1).filter(|_| count != 0)?;
+            match port.send_rights.cmpxchg(count, more, Relaxed) {
+                Ok(_) => return Some(Self::counted(port.clone())),
+                Err(other) => count = other,
+            }
+        }
     }
 
     #[inline]

@@ -15,6 +15,7 @@ use crate::{
         ThreadState, //
     },
     traps::ipc::{
+        kind,
         Call,
         RoutineDescriptor,
         SendRight,
@@ -278,8 +279,22 @@ fn task_get_mach_voucher(
     Ok(None)
 }
 
-/// Sets the voucher of a task, which can be the null one only; others are
-/// `KERN_INVALID_ARGUMENT`.
+/// A voucher, or none. `KERN_INVALID_ARGUMENT` for another right.
+fn check_voucher(voucher: Option<SendRight>) -> KernResult {
+    match voucher.map(|right| right.port().kernel_object()) {
+        Some(object)
+            if object
+                .as_ref()
+                .is_none_or(|object| object.kind() != kind::VOUCHER) =>
+        {
+            Err(KernError::INVALID_ARGUMENT)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sets the voucher of a task. As in XNU that is accepted, and the task has the null one all the
+/// same. `KERN_INVALID_ARGUMENT` for what is no voucher.
 #[routine(3440)]
 fn task_set_mach_voucher(
     call: &Call<'_>,
@@ -287,10 +302,7 @@ fn task_set_mach_voucher(
     voucher: Option<SendRight>,
 ) -> KernResult {
     port.controlled(call.context())?;
-    if voucher.is_some() {
-        return Err(KernError::INVALID_ARGUMENT);
-    }
-    Ok(())
+    check_voucher(voucher)
 }
 
 /// Sets the voucher of a task as [`task_set_mach_voucher`], and gives out the previous one.
@@ -302,8 +314,5 @@ fn task_swap_mach_voucher(
     _old: Option<SendRight>,
 ) -> KernResult<Option<SendRight>> {
     port.controlled(call.context())?;
-    if new.is_some() {
-        return Err(KernError::INVALID_ARGUMENT);
-    }
-    Ok(None)
+    check_voucher(new).map(|()| None)
 }

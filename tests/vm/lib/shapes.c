@@ -229,6 +229,10 @@ const struct shape shapes[] = {
 	{ 4900, "mach_memory_entry_purgable_control", ENTRY, 0, 2 },
 	{ 4901, "mach_memory_entry_access_tracking", ENTRY, 0, 1 },
 	{ 4902, "mach_memory_entry_ownership", ENTRY, 1, 2 },
+	{ 5400, "mach_voucher_extract_attr_content", VOUCHER, 0, 2 },
+	{ 5401, "mach_voucher_extract_attr_recipe", VOUCHER, 0, 2 },
+	{ 5402, "mach_voucher_extract_all_attr_recipes", VOUCHER, 0, 1 },
+	{ 5403, "mach_voucher_attr_command", VOUCHER, 0, 4 },
 	{ 5404, "mach_voucher_debug_info", TASK, 0, 2 },
 	{ 8000, "task_restartable_ranges_register", TASK, 0, 1 },
 	{ 8001, "task_restartable_ranges_synchronize", TASK, 0, 0 },
@@ -293,6 +297,15 @@ static name_t token(void)
 	return rpc_right(&rpc, 0, MOVE_SEND_ONCE);
 }
 
+/* With user data in it */
+static name_t voucher(void)
+{
+	struct rpc rpc;
+
+	REQUIRE_RET(RPC(&rpc, host_self(), 222, 20, 7, 211, 0, 4, 1), 0);
+	return rpc_right(&rpc, 0, MOVE_SEND);
+}
+
 static name_t memory_entry(void)
 {
 	struct rpc rpc;
@@ -332,6 +345,8 @@ name_t port_of(enum target target)
 	case TASK_NAME:
 		REQUIRE_RET(task_name_for(getpid(), &name), 0);
 		return name;
+	case VOUCHER:
+		return voucher();
 	case TOKEN:
 		return token();
 	}

@@ -12,10 +12,10 @@
 
 enum target {
 	TASK, THREAD, HOST, CLOCK, CLOCK_CONTROL, PROCESSOR, SET, SET_NAME, ENTRY, TASK_NAME,
-	TOKEN,
+	VOUCHER, TOKEN,
 };
 /* Tokens are used up by a request of any kind, so there are none of other kinds to them. */
-#define LAST_TARGET TASK_NAME
+#define LAST_TARGET VOUCHER
 
 /* Rights or memory, then words */
 struct shape {
