@@ -41,6 +41,7 @@ mod subsystem;
 mod suspension;
 mod task;
 mod tasks;
+mod termination;
 mod thread;
 mod trap;
 pub(crate) mod user;
@@ -110,6 +111,7 @@ pub(crate) use self::{
         DyldInfo,
         Task, //
     },
+    termination::terminate,
     thread::Thread,
     trap::{
         Context,

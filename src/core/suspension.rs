@@ -115,10 +115,10 @@ pub(super) struct Suspension {
     missed: Atomic<bool>,
     /// Where its threads park.
     #[pin]
-    parked: WaitQueue,
+    pub(super) parked: WaitQueue,
     /// Where others wait for a thread to park.
     #[pin]
-    arrivals: WaitQueue,
+    pub(super) arrivals: WaitQueue,
     /// Of threads that have been stopped; those that are not queued any more are left over.
     #[pin]
     stops: Mutex<KVec<Arc<Stop>>>,
@@ -150,7 +150,7 @@ impl Suspension {
     }
 
     /// What is queued for `thread`, made if need be.
-    fn stop(&self, thread: &ThreadRef) -> Result {
+    pub(super) fn stop(&self, thread: &ThreadRef) -> Result {
         let stop = {
             let mut stops = self.stops.lock();
             stops.retain(|stop| stop.work.is_queued());
@@ -269,15 +269,17 @@ impl Task {
     /// signal that the kernel must act upon; it parks on its way to its program then.
     pub(crate) fn sleep_while_suspended(&self, thread: &Thread) {
         let _ = park::park(&self.suspension.parked, || {
-            self.suspend_count() != 0 || thread.suspend_count() != 0
+            !thread.is_terminating() && (self.suspend_count() != 0 || thread.suspend_count() != 0)
         });
     }
 
     /// Whether the current thread, one of the task's, is to stop.
     fn stops_current(&self) -> bool {
-        let thread = self.threads.current();
-        self.suspend_count() != 0
-            || thread.is_some_and(|thread| thread.suspend_count() != 0 || thread.holds.get() != 0)
+        match self.threads.current() {
+            Some(thread) if thread.is_terminating() => false,
+            Some(thread) if thread.suspend_count() != 0 || thread.holds.get() != 0 => true,
+            _ => self.suspend_count() != 0,
+        }
     }
 
     /// Parks the current thread, one of the task's, as long as it is to stop.

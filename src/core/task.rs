@@ -101,6 +101,8 @@ pub(crate) struct Task {
     vchroot: SpinLock<Option<Arc<Vchroot>>>,
     #[pin]
     pub(super) suspension: Suspension,
+    /// An instruction of the program that makes a trap; 0 if none is known.
+    pub(super) trap_instruction: Atomic<u64>,
     work: TaskWork,
     _live: Live,
     /// Dropped last: until here the task runs code of the module.
@@ -138,6 +140,7 @@ impl Task {
                 tracer <- new_spinlock!(tracer, "Task::tracer"),
                 vchroot <- new_spinlock!(vchroot, "Task::vchroot"),
                 suspension <- Suspension::new(),
+                trap_instruction: Atomic::new(0),
                 work: TaskWork::new(),
                 _live: Live::new(&TASKS),
                 _module: module,
@@ -338,6 +341,7 @@ impl Task {
     /// Makes and registers the thread object of the current thread.
     #[cold]
     fn start_thread(&self) -> Result<&Thread> {
+        self.note_trap_instruction();
         self.threads.insert_current(Thread::new(self)?)?;
         let thread = self.threads.current().ok_or(ENOMEM)?;
         if let Some(child) = self.early_child.take() {

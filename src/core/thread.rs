@@ -70,6 +70,8 @@ pub(crate) struct Thread {
     pub(crate) cancellation: Atomic<u32>,
     /// How often the thread is suspended.
     pub(super) suspensions: Count,
+    /// Whether somebody ends it.
+    pub(super) terminating: Atomic<bool>,
     /// How often somebody keeps it from its program for a moment.
     pub(super) holds: Count,
     #[pin]
@@ -110,6 +112,7 @@ impl Thread {
                 dispatch_queue: Atomic::new(0),
                 cancellation: Atomic::new(0),
                 suspensions: Count::new(),
+                terminating: Atomic::new(false),
                 holds: Count::new(),
                 parking <- Parking::new(),
                 handed <- Handed::new(),
@@ -225,6 +228,11 @@ impl Thread {
             registers.end();
         }
         self.mach.count(Event::ThreadEnded);
+    }
+
+    /// Whether somebody ends the thread: it goes back to its program no more.
+    pub(crate) fn is_terminating(&self) -> bool {
+        self.terminating.load(Relaxed)
     }
 
     /// Whether the thread has ended.

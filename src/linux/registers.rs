@@ -20,9 +20,13 @@ use super::{
         self,
         FloatRegisters, //
     },
-    thread::ThreadRef, //
+    thread::ThreadRef,
+    usercopy::copy_from_user, //
 };
-use core::ptr::NonNull;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::{
     bindings, new_spinlock,
     prelude::*,
@@ -208,6 +212,9 @@ pub(crate) fn last_fault(thread: &ThreadRef) -> Fault {
     NonNull::new(thread.as_ptr()).map_or_else(Fault::default, |task| unsafe { fault_of(task) })
 }
 
+/// Bytes of the instruction that makes a system call.
+const CALL_BYTES: c_ulong = 2;
+
 /// Register `ax` and the instruction pointer as they were before a system call that is going on, or
 /// that will be begun again: with these the program makes the call once more.
 fn before_restart(regs: &bindings::pt_regs, is_parked: bool) -> (c_ulong, c_ulong) {
@@ -217,9 +224,6 @@ fn before_restart(regs: &bindings::pt_regs, is_parked: bool) -> (c_ulong, c_ulon
     const RESTART_BLOCK: i64 = -516;
     /// `__NR_restart_syscall`
     const RESTART_CALL: c_ulong = 219;
-    /// Bytes of the instruction that makes a call.
-    const CALL_BYTES: c_ulong = 2;
-
     let here = (regs.ax, regs.ip);
     // CAST: Reinterpretation is what the interface says.
     if regs.orig_ax as i64 == NO_CALL {
@@ -255,6 +259,83 @@ pub(crate) fn set_current(registers: &Registers) {
         // SAFETY: The frame is the current thread's own.
         unsafe { frame.write(registers) };
     }
+}
+
+/// The instruction by which the current thread has made the trap that it is in; `None` when it is in
+/// something else than a trap.
+pub(crate) fn trap_instruction() -> Option<u64> {
+    /// `ioctl` of 64-bit and 32-bit programs
+    const TRAPS: [c_ulong; 2] = [16, 54];
+
+    let frame = Frame::current()?;
+    // SAFETY: The frame is the current thread's own.
+    let regs = unsafe { frame.regs.as_ref() };
+    // CAST: an address.
+    TRAPS
+        .contains(&regs.orig_ax)
+        .then(|| regs.ip.wrapping_sub(CALL_BYTES) as u64)
+}
+
+/// Whether a thread will end instead of going on with its program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Leaving {
+    /// It will.
+    Yes,
+    /// It is in a system call that is not over: to be tried again.
+    NotYet,
+    /// No instruction is known that makes a system call.
+    No,
+}
+
+/// Has the current thread, which is on its way to its program, make the system call exit(2) there,
+/// with all signals blocked. `known` is where an instruction for that may be, besides the one that
+/// the thread has come by.
+pub(crate) fn leave_by_exit(known: Option<u64>) -> Leaving {
+    /// Its work may be done before it is over, and its result comes after that.
+    const IO_URING_ENTER: c_ulong = 426;
+    /// `syscall`, and exit(2) for it
+    const WIDE: ([u8; 2], u64) = ([0x0f, 0x05], 60);
+    /// `int 0x80`, likewise
+    const NARROW: ([u8; 2], u64) = ([0xcd, 0x80], 1);
+    const NO_CALL: c_ulong = c_ulong::MAX;
+
+    let Some(frame) = Frame::current() else {
+        return Leaving::No;
+    };
+    // SAFETY: The frame is the current thread's own.
+    let regs = unsafe { *frame.regs.as_ptr() };
+    if regs.orig_ax == IO_URING_ENTER {
+        return Leaving::NotYet;
+    }
+    // CAST: an address.
+    let own = (regs.orig_ax != NO_CALL).then(|| regs.ip.wrapping_sub(CALL_BYTES) as u64);
+    let found = [own, known].into_iter().flatten().find_map(|address| {
+        let mut bytes = [0; 2];
+        // CAST: `usize` has 64 bits.
+        copy_from_user(&mut bytes, address as usize).ok()?;
+        [WIDE, NARROW]
+            .into_iter()
+            .find(|(instruction, _)| bytes == *instruction)
+            .map(|(_, number)| (address, number))
+    });
+    let Some((address, number)) = found else {
+        return Leaving::No;
+    };
+    // SAFETY: As above. Registers of the current thread may be replaced at this place.
+    unsafe {
+        let mut registers = frame.read(true);
+        registers.ip = address;
+        registers.ax = number;
+        // The argument, of either instruction
+        (registers.di, registers.bx) = (0, 0);
+        frame.write(&registers);
+        let mut all = bindings::sigset_t {
+            sig: [c_ulong::MAX; 1],
+        };
+        // CAST: a small constant.
+        bindings::sigprocmask(bindings::SIG_BLOCK as c_int, &mut all, ptr::null_mut());
+    }
+    Leaving::Yes
 }
 
 /// Reads the registers of a thread that sleeps in a system call; `None` if it does not, or is

@@ -13,7 +13,8 @@ use crate::{
     core::{
         mach,
         Live,
-        ObjectCounter, //
+        ObjectCounter,
+        Thread, //
     },
     linux::{
         process::ProcessId,
@@ -96,10 +97,13 @@ impl Question {
         )
     }
 
-    /// Waits for the answer. `None` when the thread has been killed; other signals wait as well.
-    pub(super) fn wait(&self) -> Option<Answer> {
+    /// Waits for the answer. `None` when `thread`, the asker, has been killed; other signals wait as
+    /// well.
+    pub(super) fn wait(&self, thread: &Thread) -> Option<Answer> {
         // Whatever the outcome, an answer that is there counts.
-        let _ = self.asker.wait_killable(|| self.answer.lock().is_some());
+        let _ = self
+            .asker
+            .wait_killable(|| thread.is_terminating() || self.answer.lock().is_some());
         self.answer.lock().take()
     }
 

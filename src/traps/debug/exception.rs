@@ -96,7 +96,7 @@ impl Exception {
         let Ok(question) = self.ask(context, &listener) else {
             return Outcome::Unhandled;
         };
-        let new_state = match question.wait() {
+        let new_state = match question.wait(context.thread()) {
             None => return Outcome::Killed,
             Some(Answer::Refused) => return Outcome::Unhandled,
             Some(Answer::Handled(state)) => state,

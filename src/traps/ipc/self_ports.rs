@@ -49,6 +49,8 @@ fn task_self_trap(context: &Context<'_>) -> PortName {
 /// A send right to the calling thread's port.
 #[trap(nr::THREAD_SELF)]
 fn thread_self_trap(context: &Context<'_>) -> PortName {
+    // Every thread begins with this one.
+    context.task().note_trap_instruction();
     thread_self(context)
 }
 

@@ -25,7 +25,6 @@ refused_routines! {
     3412 thread_create_running(TaskPort, i32, Words<STATE>) => NOT_SUPPORTED;
     3433 task_get_state(TaskPort, i32, u32) => NOT_SUPPORTED;
     3434 task_set_state(TaskPort, i32, Words<STATE>) => NOT_SUPPORTED;
-    3600 thread_terminate(ThreadPort) => NOT_SUPPORTED;
 
     // Gone from XNU, or never there
     3406 task_set_info(TaskPort, i32, Words<90>) => NOT_SUPPORTED;

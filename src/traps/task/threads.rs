@@ -4,6 +4,7 @@
 
 use crate::{
     core::{
+        terminate,
         KernError,
         KernResult, //
     },
@@ -13,7 +14,8 @@ use crate::{
         RoutineDescriptor,
         RoutineResult,
         SendRights,
-        TaskPort, //
+        TaskPort,
+        ThreadPort, //
     },
 };
 use mach_macros::{
@@ -22,7 +24,8 @@ use mach_macros::{
 };
 
 /// The routines of this file.
-pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_terminate, task_threads];
+pub(super) const ROUTINES: &[RoutineDescriptor] =
+    routines![task_terminate, task_threads, thread_terminate,];
 
 /// Kills the process of a task.
 #[routine(3401)]
@@ -47,4 +50,15 @@ fn task_threads(call: &Call<'_>, task: &TaskPort) -> RoutineResult<SendRights> {
     });
     result?;
     Ok(rights)
+}
+
+/// Ends a thread, even if it is suspended. If it is the caller itself, nothing of its program runs
+/// any more, and nobody sees the reply.
+///
+/// `KERN_NO_ACCESS`, `KERN_TERMINATED`, `KERN_FAILURE` for a thread that has nothing to make a
+/// system call with any more, `KERN_ABORTED` when a signal comes before the thread has stopped.
+#[routine(3600)]
+fn thread_terminate(call: &Call<'_>, port: &ThreadPort) -> KernResult {
+    let (task, thread) = port.controlled(call.context())?;
+    terminate(&task, &thread)
 }
