@@ -144,6 +144,13 @@ impl From<Kevent64> for Kevent {
     }
 }
 
+impl From<&Kevent> for Kevent {
+    #[inline]
+    fn from(event: &Kevent) -> Self {
+        *event
+    }
+}
+
 impl From<&Kevent> for KeventWide {
     #[inline]
     fn from(event: &Kevent) -> Self {

@@ -91,7 +91,7 @@ fn write_narrow<T: ArgStruct>(address: UserAddr, value: &T, narrow: &Narrow) -> 
 /// Writes a value.
 #[inline]
 pub(crate) fn write<T: IntoBytes + Immutable>(address: UserAddr, value: &T) -> Result<(), Fault> {
-    write_bytes(address, value.as_bytes())
+    usercopy::write_value(number(address)?, value.as_bytes()).map_err(|_| Fault)
 }
 
 /// Writes `bytes`.

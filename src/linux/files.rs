@@ -42,7 +42,10 @@ use kernel::{
         Arc,
         UniqueArc, //
     },
-    types::ForeignOwnable,
+    types::{
+        ForeignOwnable,
+        NotThreadSafe, //
+    },
 };
 
 use super::{
@@ -114,6 +117,56 @@ pub(crate) fn receive(file: &File) -> Result<u32> {
 pub(crate) fn is_own(file: &File) -> bool {
     // SAFETY: The file is alive, and has valid operations from before anybody can see it.
     unsafe { (*(*file.as_ptr()).f_op).owner == module::this() }
+}
+
+/// The file behind a descriptor of the current process, for the length of a system call that does
+/// not close it: without a reference of its own if no other thread can.
+///
+/// # Invariants
+///
+/// `word` came from `fdget` and stands for a file.
+pub(crate) struct BorrowedFd {
+    word: c_ulong,
+    _not_send: NotThreadSafe,
+}
+
+impl BorrowedFd {
+    /// The file behind descriptor `fd`, or `EBADF`.
+    #[inline]
+    pub(crate) fn get(fd: u32) -> Result<Self> {
+        // SAFETY: Any number may be asked for. It is given back by the same thread, by `drop`.
+        let word = unsafe { shim::mach_shim_fdget(fd) };
+        match word {
+            0 => Err(EBADF),
+            // INVARIANT: What is not 0 stands for a file.
+            word => Ok(Self {
+                word,
+                _not_send: NotThreadSafe,
+            }),
+        }
+    }
+
+    /// The file.
+    #[inline]
+    pub(crate) fn file(&self) -> &File {
+        /// Flags in the lower bits of the word.
+        const FLAGS: c_ulong = 3;
+
+        // CAST: It is an address with flags.
+        let file = (self.word & !FLAGS) as *const bindings::file;
+        // SAFETY: By the type invariants it is a file. It is there until `drop`: there is a
+        // reference, or no other thread uses the table, and this one closes nothing meanwhile. No
+        // `fdget_pos` is going on, as in `file_of_fd`.
+        unsafe { File::from_raw_file(file) }
+    }
+}
+
+impl Drop for BorrowedFd {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; it is given back once.
+        unsafe { shim::mach_shim_fdput(self.word) };
+    }
 }
 
 /// The private data of `file`, if it is a file of `T`.

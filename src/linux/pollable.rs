@@ -164,7 +164,12 @@ pub(crate) fn new_file<T: PollableFile>(name: &CStr, private: T::Private) -> Res
 pub(crate) fn private_of<T: PollableFile>(file: &File) -> Option<Borrowed<'_, T>> {
     let raw = file.as_ptr();
     // SAFETY: The file is alive, and its `f_op` does not change once it can be seen.
-    if !unsafe { FileTable::serves::<T>((*raw).f_op) } {
+    let operations = unsafe { (*raw).f_op };
+    // The table may be there more than once.
+    if !ptr::eq(operations, &Callbacks::<T>::table().operations)
+        // SAFETY: As above.
+        && !unsafe { FileTable::serves::<T>(operations) }
+    {
         return None;
     }
     // SAFETY: It is a file of `T`. The private data was set before the file could be seen by

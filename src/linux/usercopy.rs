@@ -79,6 +79,21 @@ pub(crate) fn read_value(bytes: &mut [u8], address: usize) -> Result {
     }
 }
 
+/// Writes `bytes` to user memory, as [`copy_to_user`]; a few words by a store each.
+#[inline(always)] // The length is a constant in all calls.
+pub(crate) fn write_value(address: usize, bytes: &[u8]) -> Result {
+    match bytes.len() {
+        length @ (16 | 24 | 32 | 40 | 48) => {
+            // CAST: At most 6.
+            let words = (length / size_of::<u64>()) as u32;
+            let from = bytes.as_ptr().cast();
+            // SAFETY: There are so many words; any address may be written to.
+            to_result(unsafe { shim::mach_shim_put_user_words(address, from, words) })
+        }
+        _ => copy_to_user(address, bytes),
+    }
+}
+
 /// Writes `bytes` to user memory at `address`. `EFAULT` if that cannot be written, or only in
 /// part.
 #[inline]

@@ -8,6 +8,7 @@
 #include <linux/elf.h>
 #include <linux/fault-inject-usercopy.h>
 #include <linux/fdtable.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/fsnotify_backend.h>
@@ -131,6 +132,16 @@ unsigned long mach_shim_file_inode(struct file *file)
 bool mach_shim_file_is_mapped(struct file *file)
 {
 	return mapping_mapped(file->f_mapping);
+}
+
+unsigned long mach_shim_fdget(unsigned int fd)
+{
+	return fdget(fd).word;
+}
+
+void mach_shim_fdput(unsigned long word)
+{
+	fdput((struct fd){ word });
 }
 
 bool mach_shim_fd_is(unsigned int fd, const struct file *file)
@@ -487,6 +498,49 @@ int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words)
 	return 0;
 fault:
 	user_read_access_end();
+	return -EFAULT;
+}
+
+/* The other way. */
+int mach_shim_put_user_words(unsigned long to, const void *from, unsigned int words)
+{
+	u64 __user *target = (u64 __user *)to;
+
+#define PUT_WORD(i) \
+	do { \
+		unsafe_put_user(get_unaligned((const u64 *)from + (i)), target + (i), \
+				fault); \
+	} while (0)
+
+	might_fault();
+	if (should_fail_usercopy() || !user_write_access_begin(target, words * sizeof(u64)))
+		return -EFAULT;
+	switch (words) {
+	case 6:
+		PUT_WORD(5);
+		fallthrough;
+	case 5:
+		PUT_WORD(4);
+		fallthrough;
+	case 4:
+		PUT_WORD(3);
+		fallthrough;
+	case 3:
+		PUT_WORD(2);
+		fallthrough;
+	case 2:
+		PUT_WORD(1);
+		fallthrough;
+	case 1:
+		PUT_WORD(0);
+		break;
+	default:
+		goto fault;
+	}
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
 	return -EFAULT;
 }
 

@@ -38,6 +38,8 @@ unsigned long mach_shim_file_inode(struct file *file);
 bool mach_shim_file_is_mapped(struct file *file);
 
 /* linux/fdtable.h: of the current process */
+unsigned long mach_shim_fdget(unsigned int fd);
+void mach_shim_fdput(unsigned long word);
 bool mach_shim_fd_is(unsigned int fd, const struct file *file);
 
 /* linux/fsnotify_backend.h, linux/fs.h */
@@ -177,6 +179,7 @@ u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
 int mach_shim_get_user_u32(u32 *to, unsigned long from);
 int mach_shim_get_user_u64(u64 *to, unsigned long from);
 int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words);
+int mach_shim_put_user_words(unsigned long to, const void *from, unsigned int words);
 
 pid_t mach_shim_current_tgid_vnr(void);
 uid_t mach_shim_current_uid_munged(void);

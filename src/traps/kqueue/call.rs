@@ -21,82 +21,56 @@ use crate::{
     },
     linux::wait::Deadline,
 };
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
 
-/// The form of the events.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// `struct kevent` of a 64-bit program.
-    Wide,
-    /// `struct kevent` of a 32-bit program.
-    Narrow,
-    /// `struct kevent64_s`.
-    Kevent64,
-    /// `struct kevent_qos_s`.
-    Qos,
+/// The form of the events of a call.
+pub(super) trait Dialect:
+    FromBytes + IntoBytes + Immutable + Into<Kevent> + for<'a> From<&'a Kevent>
+{
+    /// Those of `struct kevent` and the others exclude each other: a number for either group.
+    const GROUP: u32;
 }
 
-impl Dialect {
-    /// Those of `struct kevent` and the others exclude each other: a number for either group.
-    #[inline]
-    pub(super) fn group(self) -> u32 {
-        match self {
-            Self::Wide | Self::Narrow => 1,
-            Self::Kevent64 | Self::Qos => 2,
-        }
-    }
+impl Dialect for KeventWide {
+    const GROUP: u32 = 1;
+}
 
-    /// Reads the event at `address`, and moves that on to the next.
-    #[inline]
-    pub(super) fn read(self, address: &mut UserAddr) -> Result<Kevent, Errno> {
-        let (event, size) = match self {
-            Self::Wide => (
-                user::read::<KeventWide>(*address)?.into(),
-                size_of::<KeventWide>(),
-            ),
-            Self::Narrow => (
-                user::read::<KeventNarrow>(*address)?.into(),
-                size_of::<KeventNarrow>(),
-            ),
-            Self::Kevent64 => (
-                user::read::<Kevent64>(*address)?.into(),
-                size_of::<Kevent64>(),
-            ),
-            Self::Qos => (user::read::<Kevent>(*address)?, size_of::<Kevent>()),
-        };
-        Self::advance(address, size);
-        Ok(event)
-    }
+impl Dialect for KeventNarrow {
+    const GROUP: u32 = 1;
+}
 
-    /// Writes `event` to `address`, and moves that on to the next.
-    #[inline]
-    pub(super) fn write(self, address: &mut UserAddr, event: &Kevent) -> Result<(), Errno> {
-        let size = match self {
-            Self::Wide => {
-                user::write(*address, &KeventWide::from(event))?;
-                size_of::<KeventWide>()
-            }
-            Self::Narrow => {
-                user::write(*address, &KeventNarrow::from(event))?;
-                size_of::<KeventNarrow>()
-            }
-            Self::Kevent64 => {
-                user::write(*address, &Kevent64::from(event))?;
-                size_of::<Kevent64>()
-            }
-            Self::Qos => {
-                user::write(*address, event)?;
-                size_of::<Kevent>()
-            }
-        };
-        Self::advance(address, size);
-        Ok(())
-    }
+impl Dialect for Kevent64 {
+    const GROUP: u32 = 2;
+}
 
-    #[inline]
-    fn advance(address: &mut UserAddr, size: usize) {
-        // CAST: Events are small. What was there was user memory, so this stays in range.
-        address.0 = address.0.wrapping_add(size as u64);
-    }
+impl Dialect for Kevent {
+    const GROUP: u32 = 2;
+}
+
+/// Reads the event at `address`, and moves that on to the next.
+#[inline]
+pub(super) fn read<D: Dialect>(address: &mut UserAddr) -> Result<Kevent, Errno> {
+    let event: D = user::read(*address)?;
+    advance::<D>(address);
+    Ok(event.into())
+}
+
+/// Writes `event` to `address`, and moves that on to the next.
+#[inline]
+pub(super) fn write<D: Dialect>(address: &mut UserAddr, event: &Kevent) -> Result<(), Errno> {
+    user::write(*address, &D::from(event))?;
+    advance::<D>(address);
+    Ok(())
+}
+
+#[inline]
+fn advance<D>(address: &mut UserAddr) {
+    // CAST: Events are small. What was there was user memory, so this stays in range.
+    address.0 = address.0.wrapping_add(size_of::<D>() as u64);
 }
 
 /// How long a call waits for events.

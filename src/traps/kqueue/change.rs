@@ -27,7 +27,7 @@ use super::{
         Subject, //
     },
     object::{
-        KqueueRef,
+        KqueueBorrow,
         NoTurn,
         Outcome, //
     },
@@ -52,9 +52,37 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// A knote that has been changed. Its turn is given back when this is dropped, unless somebody does
+/// so before.
+pub(super) struct Changed<'a> {
+    kqueue: KqueueBorrow<'a>,
+    turn: Option<(KnoteTurn, Outcome)>,
+}
+
+impl Changed<'_> {
+    /// The turn, which is to be given back with this outcome.
+    #[inline]
+    pub(super) fn take(mut self) -> Option<(KnoteTurn, Outcome)> {
+        self.turn.take()
+    }
+}
+
+impl Drop for Changed<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some((turn, outcome)) = self.turn.take() {
+            drop(self.kqueue.give_back(turn, outcome));
+        }
+    }
+}
+
 /// Makes one change. The flags of `change` become what a report of it shows.
 #[inline]
-pub(super) fn apply(kqueue: &KqueueRef, call: &Call<'_>, change: &mut Kevent) -> Result<(), Errno> {
+pub(super) fn apply<'a>(
+    kqueue: KqueueBorrow<'a>,
+    call: &Call<'_>,
+    change: &mut Kevent,
+) -> Result<Option<Changed<'a>>, Errno> {
     const VANISHING: u16 = ev::ADD | ev::DISPATCH2;
 
     change.flags &= !ev::SYSFLAGS;
@@ -86,7 +114,7 @@ pub(super) fn apply(kqueue: &KqueueRef, call: &Call<'_>, change: &mut Kevent) ->
                 // Another thread was faster.
                 Err(None) => continue,
                 Err(Some(error)) => return Err(error),
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(None),
             }
         };
         let turn = match kqueue.take_turn(knote) {
@@ -99,8 +127,8 @@ pub(super) fn apply(kqueue: &KqueueRef, call: &Call<'_>, change: &mut Kevent) ->
             continue;
         }
         return match change.flags & ev::DELETE {
-            0 => touch(kqueue, call, change, turn),
-            _ => delete(kqueue, change, turn),
+            0 => touch(kqueue, call, change, turn).map(Some),
+            _ => delete(kqueue, change, turn).map(|()| None),
         };
     }
 }
@@ -124,7 +152,7 @@ fn file_of(ident: u64) -> Result<ARef<File>, Errno> {
 
 /// Adds a knote. The error is `None` if there is one by now.
 fn add(
-    kqueue: &KqueueRef,
+    kqueue: KqueueBorrow<'_>,
     call: &Call<'_>,
     change: &mut Kevent,
     key: Key,
@@ -134,7 +162,7 @@ fn add(
         false => None,
     };
     let nested = match &watched {
-        Some(watched) => file::nested(call.context(), kqueue, watched, key.filter)?,
+        Some(watched) => file::nested(call.context(), &kqueue, watched, key.filter)?,
         None => None,
     };
     let reports_vanishing = change.flags & ev::VANISHED != 0;
@@ -183,7 +211,7 @@ fn add(
 }
 
 /// Puts a knote in the table. The error is `None` if there is one like it.
-fn insert(kqueue: &KqueueRef, knote: &KnoteRef) -> Result<(), Option<Errno>> {
+fn insert(kqueue: KqueueBorrow<'_>, knote: &KnoteRef) -> Result<(), Option<Errno>> {
     loop {
         let refused = kqueue.table.lock().insert(knote);
         match refused {
@@ -221,12 +249,12 @@ fn outcome(activity: Activity, flags: u16) -> Outcome {
 
 /// Changes a knote.
 #[inline]
-fn touch(
-    kqueue: &KqueueRef,
+fn touch<'a>(
+    kqueue: KqueueBorrow<'a>,
     call: &Call<'_>,
     change: &Kevent,
     mut turn: KnoteTurn,
-) -> Result<(), Errno> {
+) -> Result<Changed<'a>, Errno> {
     let is_over = turn.owner().status() & (status::VANISHED | status::DELETION_DUE) != 0;
     let contents = &mut *turn;
     let touched = match &mut contents.source {
@@ -235,19 +263,24 @@ fn touch(
         Some(source) => source.touch(&mut contents.state, change, call),
         None => Ok(Activity::Quiet),
     };
-    let touched = touched.map(|activity| {
-        if contents.state.flags & ev::UDATA_SPECIFIC == 0 {
-            contents.state.udata = change.udata;
+    let activity = match touched {
+        Ok(activity) => activity,
+        Err(error) => {
+            drop(kqueue.give_back(turn, Outcome::NOTHING));
+            return Err(error);
         }
-        outcome(activity, change.flags)
-    });
-    let done = touched.unwrap_or(Outcome::NOTHING);
-    drop(kqueue.give_back(turn, done));
-    touched.map(|_| ())
+    };
+    if contents.state.flags & ev::UDATA_SPECIFIC == 0 {
+        contents.state.udata = change.udata;
+    }
+    Ok(Changed {
+        kqueue,
+        turn: Some((turn, outcome(activity, change.flags))),
+    })
 }
 
 /// Drops a knote; one that is disabled until it is acknowledged only after that.
-fn delete(kqueue: &KqueueRef, change: &Kevent, turn: KnoteTurn) -> Result<(), Errno> {
+fn delete(kqueue: KqueueBorrow<'_>, change: &Kevent, turn: KnoteTurn) -> Result<(), Errno> {
     let is_disabled = turn.owner().status() & status::DISABLED != 0;
     let can_wait = turn.state.flags & ev::DISPATCH2 == ev::DISPATCH2;
     if change.flags & ev::ENABLE == 0 && can_wait && is_disabled {
@@ -263,7 +296,7 @@ fn delete(kqueue: &KqueueRef, change: &Kevent, turn: KnoteTurn) -> Result<(), Er
 }
 
 /// Drops all knotes on a descriptor, which is about to be closed; those that are to tell of that do.
-pub(super) fn descriptor_closing(kqueue: &KqueueRef, fd: u32) {
+pub(super) fn descriptor_closing(kqueue: KqueueBorrow<'_>, fd: u32) {
     for filter in filter::OF_DESCRIPTORS {
         loop {
             let found = kqueue.table.lock().find_watching(fd.into(), filter);
@@ -281,7 +314,7 @@ pub(super) fn descriptor_closing(kqueue: &KqueueRef, fd: u32) {
 }
 
 /// What the knote is about is gone.
-fn end_watching(kqueue: &KqueueRef, mut turn: KnoteTurn) {
+fn end_watching(kqueue: KqueueBorrow<'_>, mut turn: KnoteTurn) {
     if !turn.owner().reports_vanishing {
         kqueue.drop_knote(turn);
         return;

@@ -10,11 +10,15 @@
 
 use super::{
     call::{
+        self,
         Call,
         Dialect,
         Patience, //
     },
-    change::is_stale,
+    change::{
+        is_stale,
+        Changed, //
+    },
     errno::Errno,
     filter::Activity,
     knote::{
@@ -22,7 +26,7 @@ use super::{
         KnoteTurn, //
     },
     object::{
-        KqueueRef,
+        KqueueBorrow,
         Next,
         Outcome,
         Scan, //
@@ -56,35 +60,45 @@ use kernel::{
 
 /// By which descriptor a kqueue is used.
 pub(super) struct Handle<'a> {
-    pub(super) kqueue: &'a KqueueRef,
+    pub(super) kqueue: KqueueBorrow<'a>,
     pub(super) fd: u32,
     pub(super) file: &'a File,
 }
 
-/// Writes up to `room` events to `list`, and tells how many. 0 if none came in time; `EINTR` if a
+/// Writes up to `room` events to `list`, and tells how many. Begins with the knote
+/// that was changed last. 0 if none came in time; `EINTR` if a
 /// signal came first, `EBADF` if the kqueue, or its descriptor, was closed.
 #[inline]
-pub(super) fn collect(
+pub(super) fn collect<D: Dialect>(
     handle: &Handle<'_>,
     call: &mut Call<'_>,
-    dialect: Dialect,
     mut list: UserAddr,
     room: u32,
     patience: Patience,
+    changed: Option<Changed<'_>>,
 ) -> Result<u32, Errno> {
     let kqueue = handle.kqueue;
     let mut scan = Scan::default();
     let mut waiter = None;
-    while scan.found < room {
-        match kqueue.next(&mut scan, waiter) {
+    let mut event = Kevent::default();
+    let mut next = match changed.and_then(Changed::take) {
+        Some(changed) => kqueue.next_after(&mut scan, room, changed),
+        None => kqueue.next(&mut scan, None),
+    };
+    loop {
+        match next {
             Next::Knote(turn, status) => {
                 let is_last = scan.found.wrapping_add(1) == room;
                 call.slot = list;
-                if let Some(event) = report(kqueue, call, turn, status, scan.round(), is_last) {
-                    dialect.write(&mut list, &event)?;
+                let round = scan.round();
+                if report(kqueue, call, turn, status, round, is_last, &mut event) {
+                    call::write::<D>(&mut list, &event)?;
                     scan.found = scan.found.wrapping_add(1);
-                    waiter = None;
+                    if is_last {
+                        break;
+                    }
                 }
+                waiter = None;
             }
             Next::Nothing => match (patience, waiter) {
                 _ if scan.found != 0 => break,
@@ -103,6 +117,7 @@ pub(super) fn collect(
             },
             Next::Closed => return Err(Errno::EBADF),
         }
+        next = kqueue.next(&mut scan, waiter);
     }
     Ok(scan.found)
 }
@@ -136,22 +151,23 @@ fn wait(
 }
 
 /// Has the filter of a knote, whose status was `status`, say what there is to report, and gives the
-/// turn back.
+/// turn back. False if there is nothing.
 #[inline]
 fn report(
-    kqueue: &KqueueRef,
+    kqueue: KqueueBorrow<'_>,
     call: &mut Call<'_>,
     mut turn: KnoteTurn,
     status: u32,
     round: u64,
     is_last: bool,
-) -> Option<Kevent> {
+    event: &mut Kevent,
+) -> bool {
     let mut status = status;
     let mut set = 0;
     if is_stale(turn.owner()) {
         if !turn.owner().reports_vanishing {
             kqueue.drop_knote(turn);
-            return None;
+            return false;
         }
         // Its descriptor was closed, as is found only now.
         set = status::VANISHED;
@@ -159,7 +175,7 @@ fn report(
     }
     let (knote, contents) = turn.parts();
     let state = &mut contents.state;
-    let mut event = Kevent {
+    *event = Kevent {
         ident: knote.key.ident,
         filter: knote.key.filter,
         flags: state.flags,
@@ -180,12 +196,12 @@ fn report(
         }
     } else {
         let activity = match &mut contents.source {
-            Some(source) => source.process(state, &mut event, call),
+            Some(source) => source.process(state, event, call),
             None => Activity::Quiet,
         };
         if activity == Activity::Quiet {
             drop(kqueue.give_back(turn, Outcome::NOTHING));
-            return None;
+            return false;
         }
     }
 
@@ -194,7 +210,7 @@ fn report(
     set |= if event.flags & ev::ONESHOT != 0 {
         if !is_dispatch2 || status & status::DELETION_DUE != 0 {
             kqueue.drop_knote(turn);
-            return Some(event);
+            return true;
         }
         // It is dropped when the client has acknowledged the event.
         status::DELETION_DUE | status::DISABLED
@@ -213,5 +229,5 @@ fn report(
         is_last,
     };
     drop(kqueue.give_back(turn, outcome));
-    Some(event)
+    true
 }

@@ -12,6 +12,7 @@ use super::{
     nested::Nested,
     object::{
         Kqueue,
+        KqueueBorrow,
         KqueueRef, //
     },
     task::TaskKqueues, //
@@ -69,7 +70,7 @@ impl PollableFile for KqueueFile {
 pub(super) fn create(context: &Context<'_>) -> Result<u32> {
     let siblings = TaskKqueues::of(context)?;
     let fd = ReservedFd::get_unused_fd_flags(O_CLOEXEC)?;
-    let kqueue = Kqueue::new(siblings)?;
+    let kqueue = Kqueue::new(context.task(), siblings)?;
     let file = pollable::new_file::<KqueueFile>(c"kqueue", kqueue.clone())?;
     siblings.add(&kqueue)?;
     let number = fd.reserved_fd();
@@ -79,11 +80,14 @@ pub(super) fn create(context: &Context<'_>) -> Result<u32> {
 
 /// The kqueue of `file`, if it is one of the calling task. `EBADF`.
 #[inline]
-pub(super) fn kqueue_of(context: &Context<'_>, file: &File) -> Result<KqueueRef, Errno> {
+pub(super) fn kqueue_of<'a>(
+    context: &Context<'_>,
+    file: &'a File,
+) -> Result<KqueueBorrow<'a>, Errno> {
     let kqueue = pollable::private_of::<KqueueFile>(file).ok_or(Errno::EBADF)?;
-    match TaskKqueues::of_task(context.task()) {
-        Some(siblings) if Arc::ptr_eq(siblings, &kqueue.siblings) => Ok(kqueue.into()),
-        _ => Err(Errno::EBADF),
+    match kqueue.is_of(context.task()) {
+        true => Ok(kqueue),
+        false => Err(Errno::EBADF),
     }
 }
 
@@ -96,7 +100,7 @@ pub(super) fn queued(file: &File) -> Option<usize> {
 /// filter for reading, and without a circle. `EINVAL`, and `EBADF` for a kqueue of another task.
 pub(super) fn nested<'a>(
     context: &Context<'_>,
-    kqueue: &'a KqueueRef,
+    kqueue: &'a KqueueBorrow<'_>,
     watched: &File,
     filter: i16,
 ) -> Result<Option<Nested<'a>>, Errno> {
@@ -107,7 +111,7 @@ pub(super) fn nested<'a>(
     if filter != filter::READ {
         return Err(Errno::EINVAL);
     }
-    Nested::new(kqueue, child).map(Some)
+    Nested::new(kqueue, child.into()).map(Some)
 }
 
 /// Closes the descriptors of the current process, a child of that of `parent`, that refer to

@@ -12,6 +12,7 @@ use super::{
     filter::Source,
     object::{
         Kqueue,
+        KqueueBorrow,
         KqueueRef, //
     },
 };
@@ -132,7 +133,7 @@ pub(super) struct Knote {
 impl Knote {
     /// Makes a knote that is about `subject`, and whose turn nobody has. Fails with `ENOMEM`.
     pub(super) fn new(
-        kqueue: &KqueueRef,
+        kqueue: KqueueBorrow<'_>,
         key: Key,
         subject: Subject,
         state: State,
@@ -146,7 +147,7 @@ impl Knote {
         }
         Arc::pin_init(
             Linked::new(Self {
-                kqueue: kqueue.clone(),
+                kqueue: kqueue.into(),
                 key,
                 file: Atomic::new(subject.file),
                 nested: subject.kqueue,

@@ -12,7 +12,10 @@
 
 use super::{
     errno::Errno,
-    object::KqueueRef, //
+    object::{
+        KqueueBorrow,
+        KqueueRef, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -22,7 +25,6 @@ use kernel::{
             mutex::MutexBackend,
             Guard, //
         },
-        Arc, //
     },
 };
 
@@ -38,7 +40,7 @@ pub(super) struct Nested<'a> {
 impl<'a> Nested<'a> {
     /// Has `child`, a kqueue of the same task, get into `parent`. `EINVAL` if that would make a
     /// circle, or too much is in `child`; `ENOMEM`.
-    pub(super) fn new(parent: &'a KqueueRef, child: KqueueRef) -> Result<Self, Errno> {
+    pub(super) fn new(parent: &'a KqueueBorrow<'_>, child: KqueueRef) -> Result<Self, Errno> {
         let mut nesting = parent.siblings.nesting.lock();
         *nesting = nesting.wrapping_add(1);
         let mark = *nesting;
@@ -47,7 +49,7 @@ impl<'a> Nested<'a> {
         let mut to_look_at = KVec::new();
         to_look_at.push(child.clone(), GFP_KERNEL_ACCOUNT)?;
         while let Some(kqueue) = to_look_at.pop() {
-            if Arc::ptr_eq(&kqueue, parent) {
+            if core::ptr::eq(&*kqueue, &**parent) {
                 return Err(Errno::EINVAL);
             }
             if kqueue.mark.load(Relaxed) == mark {

@@ -30,7 +30,8 @@ use super::{
 use crate::{
     core::{
         Live,
-        ObjectCounter, //
+        ObjectCounter,
+        Task, //
     },
     linux::{
         deferred::{
@@ -57,6 +58,7 @@ use kernel::{
             Atomic, //
         },
         Arc,
+        ArcBorrow,
         Mutex,
         SpinLockIrq, //
     },
@@ -67,12 +69,13 @@ pub(super) static KQUEUES: ObjectCounter = ObjectCounter::new("kqueues");
 /// A reference to a kqueue, which can leave waking its pollers to another thread.
 pub(super) type KqueueRef = Arc<Deferred<Kqueue>>;
 
+/// A reference that somebody else counts.
+pub(super) type KqueueBorrow<'a> = ArcBorrow<'a, Deferred<Kqueue>>;
+
 /// What is to be reported, and to whom.
 struct Ready {
     /// The active knotes.
     queue: Queue<Knote>,
-    /// How many these are.
-    queued: usize,
     waiters: Queue<Waiter>,
     /// Whether somebody has polled the kqueue since its pollers were woken last.
     is_polled: bool,
@@ -84,7 +87,9 @@ struct Ready {
 /// A kqueue.
 #[pin_data]
 pub(super) struct Kqueue {
-    /// The kqueues of the task that it belongs to.
+    /// The address of the task that it belongs to; 0 once it is closed.
+    owner: Atomic<usize>,
+    /// The kqueues of that task.
     pub(super) siblings: Arc<Siblings>,
     /// Its place among these. Protected by `Siblings::kqueues`.
     pub(super) position: Atomic<usize>,
@@ -98,6 +103,8 @@ pub(super) struct Kqueue {
     pub(super) table: Mutex<Table>,
     #[pin]
     ready: SpinLockIrq<Ready>,
+    /// How many knotes are in the queue there. Changed with the lock held.
+    queued: Atomic<usize>,
     /// Those who wait for the turn of a knote.
     #[pin]
     turns: WaitQueue,
@@ -140,13 +147,22 @@ impl Ready {
         Some(waiter)
     }
 
+    /// Gives a scan that has just begun its number.
+    #[inline]
+    fn begin(&mut self, scan: &mut Scan) {
+        if scan.round == 0 {
+            self.round = self.round.wrapping_add(1);
+            scan.round = self.round;
+        }
+    }
+
     /// Puts a knote that is due into the queue.
     #[inline]
     fn enqueue(&mut self, knote: &KnoteRef) -> Wakes {
         if self.queue.contains(knote) || self.queue.push_back(knote.clone()).is_err() {
             return Wakes::NOBODY;
         }
-        self.queued = self.queued.wrapping_add(1);
+        knote.kqueue.count_queued(1);
         Wakes {
             waiter: self.next_waiter(Told::Event),
             pollers: core::mem::take(&mut self.is_polled),
@@ -158,7 +174,7 @@ impl Ready {
     #[inline]
     fn dequeue(&mut self, knote: &KnoteRef) {
         if self.queue.remove(knote).is_some() {
-            self.queued = self.queued.wrapping_sub(1);
+            knote.kqueue.count_queued(usize::MAX);
         }
     }
 }
@@ -196,6 +212,12 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
+    /// It is active.
+    pub(super) const ACTIVE: Self = Self {
+        set: status::ACTIVE,
+        ..Self::NOTHING
+    };
+
     /// All stays as it is.
     pub(super) const NOTHING: Self = Self {
         set: 0,
@@ -220,9 +242,10 @@ impl Scan {
 }
 
 impl Kqueue {
-    /// Makes a kqueue of the task that has these others. Fails with `ENOMEM`.
-    pub(super) fn new(siblings: &Arc<Siblings>) -> Result<KqueueRef> {
+    /// Makes a kqueue of `task`, which has these others. Fails with `ENOMEM`.
+    pub(super) fn new(task: &Task, siblings: &Arc<Siblings>) -> Result<KqueueRef> {
         let kqueue = pin_init!(Self {
+            owner: Atomic::new(core::ptr::from_ref(task).addr()),
             siblings: siblings.clone(),
             position: Atomic::new(0),
             dialect: Atomic::new(0),
@@ -232,7 +255,6 @@ impl Kqueue {
             ready <- new_spinlock_irq!(
                 Ready {
                     queue: Queue::new(),
-                    queued: 0,
                     waiters: Queue::new(),
                     is_polled: false,
                     round: 0,
@@ -240,11 +262,19 @@ impl Kqueue {
                 },
                 "Kqueue::ready"
             ),
+            queued: Atomic::new(0),
             turns <- new_wait_queue!("Kqueue::turns"),
             pollers <- new_wait_queue!("Kqueue::pollers"),
             _live: Live::new(&KQUEUES),
         });
         Deferred::new(kqueue, GFP_KERNEL_ACCOUNT)
+    }
+
+    /// Whether it belongs to `task`, and is not closed.
+    #[inline]
+    pub(super) fn is_of(&self, task: &Task) -> bool {
+        // A task outlives its kqueues' use: they are closed when it ends.
+        self.owner.peek() == core::ptr::from_ref(task).addr()
     }
 
     /// Notes in what form events are given and taken, if that is not known yet; tells what form
@@ -258,6 +288,13 @@ impl Kqueue {
             },
             dialect => dialect,
         }
+    }
+
+    /// There are so many more in the queue. `ready` is held.
+    #[inline]
+    fn count_queued(&self, more: usize) {
+        self.queued
+            .store(self.queued.peek().wrapping_add(more), Relaxed);
     }
 
     /// A knote has become active, with these bits more in its status. May be called in any
@@ -351,6 +388,40 @@ impl Kqueue {
         knote
     }
 
+    /// Gives the turn of a knote back that was changed just now, and takes the next active one: that
+    /// may be the very same. There is room for `room` events.
+    #[inline]
+    pub(super) fn next_after(
+        &self,
+        scan: &mut Scan,
+        room: u32,
+        (turn, outcome): (KnoteTurn, Outcome),
+    ) -> Next {
+        // If it was quiet and is active now, and alone, then it is what the scan is after.
+        if room == 1
+            && outcome == Outcome::ACTIVE
+            && turn.owner().status() == 0
+            && self.queued() == 0
+        {
+            return Next::Knote(turn, status::ACTIVE);
+        }
+        {
+            let mut ready = self.ready.lock();
+            if ready.queue.is_empty() && !ready.is_closed {
+                let knote = turn.owner();
+                let status = knote.status() & !outcome.clear | outcome.set;
+                knote.set_status(status);
+                if knote.is_due() {
+                    ready.begin(scan);
+                    knote.set_status(status & !status::ACTIVE);
+                    return Next::Knote(turn, status);
+                }
+            }
+        }
+        drop(self.give_back(turn, outcome));
+        self.next(scan, None)
+    }
+
     /// Takes the next active knote. If there is none and `waiter` is given, puts that in the
     /// queue of those who wait.
     #[inline]
@@ -359,10 +430,7 @@ impl Kqueue {
         if ready.is_closed {
             return Next::Closed;
         }
-        if scan.round == 0 {
-            ready.round = ready.round.wrapping_add(1);
-            scan.round = ready.round;
-        }
+        ready.begin(scan);
         loop {
             let has_come_round = |knote: &Knote| knote.reported.peek() >= scan.round;
             if scan.found != 0 && ready.queue.front().is_some_and(has_come_round) {
@@ -380,7 +448,7 @@ impl Kqueue {
                 }
                 return Next::Nothing;
             };
-            ready.queued = ready.queued.wrapping_sub(1);
+            self.count_queued(usize::MAX);
             // Who has the turn of one queues it again; the reference is not the last, as knotes
             // leave the queue before they leave the table.
             if let Ok(turn) = Knote::try_take(knote) {
@@ -421,8 +489,9 @@ impl Kqueue {
     }
 
     /// How many knotes are active.
+    #[inline]
     pub(super) fn queued(&self) -> usize {
-        self.ready.lock().queued
+        self.queued.peek()
     }
 
     /// Has all threads that wait look whether their descriptor is still there.
@@ -442,6 +511,7 @@ impl Kqueue {
     /// Closes the kqueue: its knotes are dropped, and nobody waits any more. May sleep; later
     /// calls do nothing.
     pub(super) fn close(&self) {
+        self.owner.store(0, Relaxed);
         self.ready.lock().is_closed = true;
         self.tell_all(Told::Closed);
         let mut slots = self.table.lock().close();

@@ -4,6 +4,7 @@
 
 use super::{
     call::{
+        self,
         Area,
         Call,
         Dialect,
@@ -28,7 +29,11 @@ use crate::{
         },
         kevent::{
             self,
-            ev, //
+            ev,
+            Kevent,
+            Kevent64,
+            KeventNarrow,
+            KeventWide, //
         },
         nr,
         UserAddr, //
@@ -42,7 +47,7 @@ use crate::{
     },
     linux::{
         current,
-        files,
+        files::BorrowedFd,
         wait::Deadline, //
     },
 };
@@ -72,7 +77,6 @@ struct Request {
     events: UserAddr,
     nevents: i32,
     flags: u32,
-    dialect: Dialect,
     patience: Patience,
 }
 
@@ -85,10 +89,6 @@ fn kqueue_create(context: &Context<'_>) -> Result<u32> {
 /// Makes changes and fetches events, in the form of `struct kevent`.
 #[trap(nr::KEVENT)]
 fn kevent(context: &Context<'_>, args: KeventArgs) -> BsdResult {
-    let dialect = match context.task().is_32bit() {
-        false => Dialect::Wide,
-        true => Dialect::Narrow,
-    };
     let request = Request {
         fd: args.fd,
         changes: args.changelist,
@@ -96,10 +96,12 @@ fn kevent(context: &Context<'_>, args: KeventArgs) -> BsdResult {
         events: args.eventlist,
         nevents: args.nevents,
         flags: 0,
-        dialect,
         patience: patience(context, args.timeout, 0)?,
     };
-    serve(context, &request, Area::default())
+    match context.task().is_32bit() {
+        false => serve::<KeventWide>(context, &request),
+        true => serve::<KeventNarrow>(context, &request),
+    }
 }
 
 /// The same in the form of `struct kevent64_s`, with flags.
@@ -113,10 +115,9 @@ fn kevent64(context: &Context<'_>, args: Kevent64Args) -> BsdResult {
         events: args.eventlist,
         nevents: args.nevents,
         flags: args.flags,
-        dialect: Dialect::Kevent64,
         patience: patience(context, args.timeout, args.flags)?,
     };
-    serve(context, &request, Area::default())
+    serve::<Kevent64>(context, &request)
 }
 
 /// The same in the form of `struct kevent_qos_s`, with an area for messages that are received.
@@ -143,11 +144,10 @@ fn kevent_qos(context: &Context<'_>, args: KeventQosArgs) -> BsdResult {
         events: args.eventlist,
         nevents: args.nevents,
         flags: args.flags,
-        dialect: Dialect::Qos,
         patience: patience(context, UserAddr::NULL, args.flags)?,
     };
     let mut call = Call::new(context, area);
-    let count = run(&mut call, &request)?;
+    let count = run::<Kevent>(&mut call, &request)?;
     if call.area.size != area.size {
         // The events are fetched, so that this fails without a word (XNU `kevent_cleanup`).
         let _ = match is_32bit {
@@ -165,7 +165,7 @@ fn kevent_qos(context: &Context<'_>, args: KeventQosArgs) -> BsdResult {
 fn closing_descriptor(context: &Context<'_>, args: ClosingDescriptorArgs) -> Result {
     if let (Some(siblings), Ok(fd)) = (TaskKqueues::of_task(context.task()), u32::try_from(args.fd))
     {
-        siblings.for_each(|kqueue| change::descriptor_closing(kqueue, fd));
+        siblings.for_each(|kqueue| change::descriptor_closing(kqueue.as_arc_borrow(), fd));
     }
     Ok(())
 }
@@ -211,36 +211,46 @@ fn patience(context: &Context<'_>, timeout: UserAddr, flags: u32) -> Result<Pati
 }
 
 #[inline]
-fn serve(context: &Context<'_>, request: &Request, area: Area) -> BsdResult {
-    let mut call = Call::new(context, area);
-    Ok(RetVal(run(&mut call, request)?))
+fn serve<D: Dialect>(context: &Context<'_>, request: &Request) -> BsdResult {
+    let mut call = Call::new(context, Area::default());
+    Ok(RetVal(run::<D>(&mut call, request)?))
 }
 
 /// Makes the changes, then fetches events, unless there was one to report of a change.
 #[inline]
-fn run(call: &mut Call<'_>, request: &Request) -> Result<u32, Errno> {
+fn run<D: Dialect>(call: &mut Call<'_>, request: &Request) -> Result<u32, Errno> {
     let fd = u32::try_from(request.fd).map_err(|_| Errno::EBADF)?;
-    let file = files::file_of_fd(fd)?;
-    let kqueue = file::kqueue_of(call.context(), &file)?;
-    let dialect = request.dialect;
-    if kqueue.dialect(dialect.group()) != dialect.group() {
+    let file = BorrowedFd::get(fd)?;
+    let kqueue = file::kqueue_of(call.context(), file.file())?;
+    if kqueue.dialect(D::GROUP) != D::GROUP {
         return Err(Errno::EINVAL);
     }
 
     let room = u32::try_from(request.nevents).unwrap_or(0);
     let (mut changes, mut events) = (request.changes, request.events);
     let mut reports = 0u32;
+    let mut changed = None;
     for number in 1..=request.nchanges {
-        let mut change = dialect.read(&mut changes)?;
-        let result = change::apply(&kqueue, call, &mut change);
-        if result.is_err() || change.flags & ev::RECEIPT != 0 {
+        let mut change = call::read::<D>(&mut changes)?;
+        let result = change::apply(kqueue, call, &mut change);
+        let is_last = number == request.nchanges;
+        let error = match result {
+            Ok(knote) => {
+                if is_last {
+                    changed = knote;
+                }
+                None
+            }
+            Err(error) => Some(error),
+        };
+        if error.is_some() || change.flags & ev::RECEIPT != 0 {
             if reports < room {
                 change.flags |= ev::ERROR;
-                change.data = result.err().map_or(0, Errno::data);
-                dialect.write(&mut events, &change)?;
+                change.data = error.map_or(0, Errno::data);
+                call::write::<D>(&mut events, &change)?;
                 reports = reports.wrapping_add(1);
-            } else {
-                result?;
+            } else if let Some(error) = error {
+                return Err(error);
             }
         }
         if number % BATCH == 0 && !current::yields() {
@@ -251,9 +261,9 @@ fn run(call: &mut Call<'_>, request: &Request) -> Result<u32, Errno> {
         return Ok(reports);
     }
     let handle = Handle {
-        kqueue: &kqueue,
+        kqueue,
         fd,
-        file: &file,
+        file: file.file(),
     };
-    collect(&handle, call, dialect, events, room, request.patience)
+    collect::<D>(&handle, call, events, room, request.patience, changed)
 }
