@@ -337,14 +337,16 @@ impl Kqueue {
         ignores_signals: bool,
     ) -> Result<KnoteTurn, NoTurn> {
         loop {
-            {
-                let _ready = self.ready.lock();
+            // Each time that somebody has it again, he has to be told again to wake us.
+            let is_free = || {
                 // Turns are given back with the lock held.
-                if knote.turn_is_taken() {
+                let _ready = self.ready.lock();
+                let is_taken = knote.turn_is_taken();
+                if is_taken {
                     knote.set_status(knote.status() | status::AWAITED);
                 }
-            }
-            let is_free = || !knote.turn_is_taken();
+                !is_taken
+            };
             if ignores_signals {
                 self.turns.wait_uninterruptible(is_free);
             } else if !self.turns.wait_killable(is_free) {
