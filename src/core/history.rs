@@ -41,7 +41,7 @@ enum What {
 
 /// The events, the oldest of which makes room for the next.
 struct Ring {
-    records: [Option<Record>; LENGTH],
+    records: KVec<Option<Record>>,
     /// Where the next one goes.
     next: usize,
 }
@@ -54,10 +54,13 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            ring <- new_spinlock!(Ring { records: [None; LENGTH], next: 0 }, "History::ring"),
-        })
+    /// Makes an empty one. Fails with `ENOMEM`.
+    pub(super) fn new() -> Result<impl PinInit<Self>> {
+        // Not an array, which is too large for the stack on its way to its place.
+        let records = KVec::from_elem(None, LENGTH, GFP_KERNEL)?;
+        Ok(pin_init!(Self {
+            ring <- new_spinlock!(Ring { records, next: 0 }, "History::ring"),
+        }))
     }
 }
 

@@ -4,7 +4,10 @@
 
 use super::{
     history::History,
-    states::States,
+    states::{
+        States,
+        PLACES, //
+    },
     stats::{
         Counters,
         EVENTS, //
@@ -54,6 +57,8 @@ use kernel::{
 pub(crate) struct Mach {
     pub(super) registry: TrapRegistry,
     subsystems: KVec<Arc<dyn Subsystem>>,
+    /// Those that keep states, by position, and when they make them.
+    stateful: KVec<(Arc<dyn Subsystem>, Making)>,
     /// The states that tasks have in common, see [`Making::WhenChanged`].
     common_task_states: States<dyn TaskState>,
     /// Those of threads.
@@ -77,28 +82,37 @@ impl Mach {
     /// With `trace` every trap is logged.
     pub(crate) fn new(subsystems: KVec<Arc<dyn Subsystem>>, trace: bool) -> Result<Arc<Self>> {
         let mut registry = TrapRegistry::new(trace)?;
-        let mut common_task_states = States::with_capacity(subsystems.len())?;
-        let mut common_thread_states = States::with_capacity(subsystems.len())?;
-        for (position, subsystem) in subsystems.iter().enumerate() {
+        let mut stateful = KVec::with_capacity(PLACES, GFP_KERNEL)?;
+        let mut common_task_states = States::new();
+        let mut common_thread_states = States::new();
+        for subsystem in &subsystems {
             registry.register(&**subsystem)?;
-            subsystem.states().bind(position);
-            let (task, thread) = match subsystem.states().making() {
-                Making::WhenChanged => (
-                    subsystem.new_task(&Birth::default())?,
-                    subsystem.new_thread()?,
-                ),
-                Making::AtBirth | Making::WhenAsked => (None, None),
-            };
-            common_task_states.push(task, TaskState::as_any)?;
-            common_thread_states.push(thread, ThreadState::as_any)?;
+            let keys = subsystem.states();
+            if keys.is_empty() {
+                continue;
+            }
+            let position = stateful.len();
+            if position >= PLACES {
+                pr_err!("{}: no place for its states\n", subsystem.name());
+                return Err(E2BIG);
+            }
+            keys.bind(position);
+            if keys.making() == Making::WhenChanged {
+                let task = subsystem.new_task(&Birth::default())?;
+                common_task_states.set(position, task, TaskState::as_any);
+                let thread = subsystem.new_thread()?;
+                common_thread_states.set(position, thread, ThreadState::as_any);
+            }
+            stateful.push((subsystem.clone(), keys.making()), GFP_KERNEL)?;
         }
         let events = Counters::new()?;
         let watches = Deferred::new(Watches::new(), GFP_KERNEL)?;
-        let history = Arc::pin_init(History::new(), GFP_KERNEL)?;
+        let history = Arc::pin_init(History::new()?, GFP_KERNEL)?;
         Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 registry,
                 subsystems,
+                stateful,
                 common_task_states,
                 common_thread_states,
                 tasks <- Tasks::new(),
@@ -107,7 +121,7 @@ impl Mach {
                 events,
                 watches,
                 history,
-            }),
+            }? Error),
             GFP_KERNEL,
         )
     }
@@ -115,6 +129,11 @@ impl Mach {
     /// The subsystems, in order of registration.
     pub(super) fn subsystems(&self) -> &[Arc<dyn Subsystem>] {
         &self.subsystems
+    }
+
+    /// Those that keep states, by position, and when they make them.
+    pub(super) fn stateful(&self) -> &[(Arc<dyn Subsystem>, Making)] {
+        &self.stateful
     }
 
     /// The states that tasks without states of their own have in common.

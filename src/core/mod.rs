@@ -13,7 +13,7 @@
 //!    while the commpage is mapped for a forked child, which takes the mmap lock.
 //! 2. `Suspension::stops` (mutex): what stops the threads of a task.
 //!    `DebugRegisters::state` (mutex): the breakpoints of a thread. Locks of perf come after it.
-//! 3. `Tasks::table`, `Tasks::unborn` (spinlocks): look-up by process. Taken in probes.
+//! 3. `ProcessTable::buckets` (spinlocks), one at a time: look-up by process. Taken in probes.
 //! 4. `Thread::last_child`, `EarlyChild::child`, `Task::tracer`, `Task::vchroot`,
 //!    `Task::dyld_info`, `Parking::frame`, `Handed::state` (spinlocks): leaves.
 //!
@@ -32,6 +32,7 @@ mod history;
 mod lifecycle;
 mod mach;
 mod object;
+mod process_table;
 mod program;
 mod registry;
 mod result;

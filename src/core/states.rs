@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The states that subsystems keep for one task or thread, by the position of the subsystem.
+//! The states that subsystems keep for one task or thread, by the position of the subsystem among
+//! those that keep any.
 //!
 //! Some are made with the task or thread, others when they are first asked for, see
 //! [`Making`](super::Making).
 //!
 //! Locks: none. A state that is there stays.
 
-use crate::linux::held::Held;
+use crate::linux::{
+    held::Held,
+    once::Once, //
+};
 use core::any::Any;
 use kernel::{
+    alloc::AllocError,
     prelude::*,
-    sync::{
-        Arc,
-        SetOnce, //
-    },
+    sync::Arc, //
 };
 
 /// How a state is asked what it is.
 type Concrete<D> = fn(&D) -> &dyn Any;
 
+/// How many subsystems can keep states.
+pub(super) const PLACES: usize = 10;
+
 /// States, each of which is a `D`.
-pub(super) struct States<D: ?Sized>(KVec<State<D>>);
+pub(super) struct States<D: ?Sized>([State<D>; PLACES]);
 
 enum State<D: ?Sized> {
     /// Made at the beginning.
     Early(Held<D>),
     /// Perhaps made since.
-    Late(SetOnce<Held<D>>),
+    Late(Once<Held<D>>),
 }
 
 impl<D: ?Sized> State<D> {
@@ -35,42 +40,43 @@ impl<D: ?Sized> State<D> {
     fn held(&self) -> Option<&Held<D>> {
         match self {
             Self::Early(held) => Some(held),
-            Self::Late(held) => held.as_ref(),
+            Self::Late(place) => place.get(),
         }
     }
 }
 
 impl<D: ?Sized> States<D> {
-    /// Makes place for the states of `count` subsystems. Fails with `ENOMEM`.
-    pub(super) fn with_capacity(count: usize) -> Result<Self> {
-        Ok(Self(KVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?))
+    /// None yet.
+    pub(super) const fn new() -> Self {
+        Self([const { State::Late(Once::new()) }; PLACES])
     }
 
-    /// Adds what the next subsystem has: a state, or the place for one. Fails with `ENOMEM`.
-    pub(super) fn push(&mut self, state: Option<Arc<D>>, concrete: Concrete<D>) -> Result {
-        let state = match state {
-            Some(state) => State::Early(Held::new(state, concrete)),
-            None => State::Late(SetOnce::new()),
-        };
-        Ok(self.0.push(state, GFP_KERNEL_ACCOUNT)?)
-    }
-
-    /// Puts `state` where it belongs, unless one is there.
-    pub(super) fn put(&self, position: usize, state: Arc<D>, concrete: Concrete<D>) {
-        if let Some(State::Late(place)) = self.0.get(position) {
-            place.populate(Held::new(state, concrete));
+    /// Sets what the subsystem at `position` has from the beginning.
+    pub(super) fn set(&mut self, position: usize, state: Option<Arc<D>>, concrete: Concrete<D>) {
+        if let (Some(place), Some(state)) = (self.0.get_mut(position), state) {
+            *place = State::Early(Held::new(state, concrete));
         }
+    }
+
+    /// Puts `state` where it belongs, unless one is there. Fails without memory.
+    pub(super) fn put(
+        &self,
+        position: usize,
+        state: Arc<D>,
+        concrete: Concrete<D>,
+    ) -> Result<(), AllocError> {
+        let held = Arc::new(Held::new(state, concrete), GFP_KERNEL_ACCOUNT)?;
+        if let Some(State::Late(place)) = self.0.get(position) {
+            // One that is refused goes.
+            let _ = place.put(held);
+        }
+        Ok(())
     }
 
     /// The state at `position`, if it is a `T`.
     #[inline]
     pub(super) fn get<T: 'static>(&self, position: usize) -> Option<&T> {
         self.0.get(position)?.held()?.get()
-    }
-
-    /// Whether there is a state at `position`.
-    pub(super) fn has(&self, position: usize) -> bool {
-        self.object(position).is_some()
     }
 
     /// The state at `position`.

@@ -68,6 +68,11 @@ impl StateKeys {
         Self { making, keys }
     }
 
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// When they are made.
     #[inline]
     pub(super) fn making(&self) -> Making {

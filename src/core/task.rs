@@ -155,19 +155,18 @@ impl Task {
             parent,
             namespace: current_pid_namespace(),
         };
-        let mut states = States::with_capacity(mach.subsystems().len())?;
-        for (position, subsystem) in mach.subsystems().iter().enumerate() {
-            let inherits = || parent.is_some_and(|parent| parent.states.has(position));
-            let is_made = match subsystem.states().making() {
+        let mut states = States::new();
+        for (position, (subsystem, making)) in mach.stateful().iter().enumerate() {
+            let inherited = || parent.and_then(|parent| parent.states.object(position));
+            let is_made = match making {
                 Making::AtBirth => true,
                 Making::WhenAsked => false,
-                Making::WhenChanged => birth.namespace.is_some() || inherits(),
+                Making::WhenChanged => birth.namespace.is_some() || inherited().is_some(),
             };
-            let state = match is_made {
-                true => subsystem.new_task(&birth)?,
-                false => None,
-            };
-            states.push(state, TaskState::as_any)?;
+            if is_made {
+                let state = subsystem.new_task(&birth)?;
+                states.set(position, state, TaskState::as_any);
+            }
         }
         Ok(states)
     }
@@ -242,9 +241,9 @@ impl Task {
     /// Makes the state at `position`, unless it is there. May sleep.
     #[cold]
     pub(super) fn make_state(&self, position: usize) -> Result {
-        let subsystem = self.mach.subsystems().get(position).ok_or(ENXIO)?;
+        let (subsystem, _) = self.mach.stateful().get(position).ok_or(ENXIO)?;
         if let Some(state) = subsystem.new_task(&Birth::default())? {
-            self.states.put(position, state, TaskState::as_any);
+            self.states.put(position, state, TaskState::as_any)?;
         }
         // Either `end` finds the state, or we see that it has been there.
         barrier::smp_mb(Full);

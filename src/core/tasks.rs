@@ -4,11 +4,15 @@
 //!
 //! Not on the path of a trap: a descriptor leads to its task directly.
 //!
-//! Locks: those of the two arrays, then `EarlyChild::child`, a leaf. They are taken in probes of process events, so nothing
-//! that could sleep is dropped under them.
+//! Locks: those of the two tables, then `EarlyChild::child`, a leaf. They are taken in probes of
+//! process events, so nothing that could sleep is dropped under them.
 
 use super::{
     object::Live,
+    process_table::{
+        OfProcess,
+        ProcessTable, //
+    },
     ObjectCounter,
     Task, //
 };
@@ -31,10 +35,6 @@ use kernel::{
         },
         Arc,
         SpinLock, //
-    },
-    xarray::{
-        AllocKind,
-        XArray, //
     },
 };
 
@@ -133,43 +133,44 @@ impl EarlyChild {
     }
 }
 
+impl OfProcess for Unborn {
+    fn process(&self) -> &ProcessId {
+        &self.child
+    }
+}
+
+impl OfProcess for Task {
+    fn process(&self) -> &ProcessId {
+        Task::process(self)
+    }
+}
+
 /// The living tasks and the unborn ones.
 #[pin_data]
 pub(super) struct Tasks {
     #[pin]
-    living: XArray<Arc<Task>>,
+    living: ProcessTable<Task>,
     #[pin]
-    unborn: XArray<Arc<Unborn>>,
-}
-
-/// The position of a process. Two processes alive at the same time differ in it; one that is dead
-/// may have the number of a living one, so the entry found is compared with the process itself.
-fn index(process: &ProcessId) -> usize {
-    // CAST: `u32` to `usize` loses nothing.
-    process.global_nr() as usize
+    unborn: ProcessTable<Unborn>,
 }
 
 impl Tasks {
-    /// Makes an empty registry.
-    pub(super) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            living <- XArray::new(AllocKind::Alloc),
-            unborn <- XArray::new(AllocKind::Alloc),
-        })
+    /// Makes an empty registry. Fails with `ENOMEM`.
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            living <- ProcessTable::new(),
+            unborn <- ProcessTable::new(),
+        }? Error)
     }
 
     /// The living task of `process`. Does not sleep.
     pub(super) fn of(&self, process: &ProcessId) -> Option<Arc<Task>> {
-        let living = self.living.lock();
-        let task = living.get(index(process))?;
-        (task.process() == process).then(|| task.into())
+        self.living.get(process)
     }
 
     /// Registers `task`, in place of the one that its process had, which is returned. May sleep.
     pub(super) fn insert(&self, task: Arc<Task>) -> Result<Option<Arc<Task>>> {
-        let index = index(task.process());
-        let mut living = self.living.lock();
-        Ok(living.store(index, task, GFP_KERNEL)?)
+        Ok(self.living.insert(task, GFP_KERNEL)?)
     }
 
     /// Calls `look` with the living task of `process`, with a lock held. Does not sleep.
@@ -178,32 +179,22 @@ impl Tasks {
         process: &ProcessId,
         look: impl FnOnce(&Task) -> R,
     ) -> Option<R> {
-        let living = self.living.lock();
-        let task = living.get(index(process))?;
-        (task.process() == process).then(|| look(&task))
+        self.living.look_at(process, look)
     }
 
     /// Removes the living task of `process`. Does not sleep.
     pub(super) fn remove_of(&self, process: &ProcessId) -> Option<Arc<Task>> {
-        let mut living = self.living.lock();
-        let index = index(process);
-        if living.get(index)?.process() != process {
-            return None;
-        }
-        living.remove(index)
+        self.living.remove(process)
     }
 
     /// The record of the unborn `process`. Does not sleep.
     pub(super) fn unborn(&self, process: &ProcessId) -> Option<Arc<Unborn>> {
-        let unborn = self.unborn.lock();
-        let record = unborn.get(index(process))?;
-        (record.child == *process).then(|| record.into())
+        self.unborn.get(process)
     }
 
     /// Records an unborn child. Does not sleep; fails with `ENOMEM`.
     pub(super) fn insert_unborn(&self, record: Arc<Unborn>) -> Result {
-        let index = index(&record.child);
-        let previous = self.unborn.lock().store(index, record, GFP_ATOMIC)?;
+        let previous = self.unborn.insert(record, GFP_ATOMIC)?;
         // A process leaves the table when it exits, before its number can be used again.
         debug_assert!(previous.is_none());
         Ok(())
@@ -211,11 +202,6 @@ impl Tasks {
 
     /// Removes the record of the unborn `process`. Does not sleep.
     pub(super) fn remove_unborn(&self, process: &ProcessId) -> Option<Arc<Unborn>> {
-        let mut unborn = self.unborn.lock();
-        let index = index(process);
-        if unborn.get(index)?.child != *process {
-            return None;
-        }
-        unborn.remove(index)
+        self.unborn.remove(process)
     }
 }

@@ -92,14 +92,11 @@ impl Thread {
     /// Makes the thread object for the current thread of `task`. Fails with `ENOMEM`.
     pub(super) fn new(task: &Task) -> Result<Arc<Self>> {
         let mach = task.mach_arc();
-        let subsystems = mach.subsystems();
-        let mut states = States::with_capacity(subsystems.len())?;
-        for subsystem in subsystems {
-            let state = match subsystem.states().making() {
-                Making::AtBirth => subsystem.new_thread()?,
-                Making::WhenAsked | Making::WhenChanged => None,
-            };
-            states.push(state, ThreadState::as_any)?;
+        let mut states = States::new();
+        for (position, (subsystem, making)) in mach.stateful().iter().enumerate() {
+            if *making == Making::AtBirth {
+                states.set(position, subsystem.new_thread()?, ThreadState::as_any);
+            }
         }
         let thread = Arc::pin_init(
             pin_init!(Self {
@@ -188,9 +185,9 @@ impl Thread {
     /// Makes the state at `position`, unless it is there. May sleep.
     #[cold]
     pub(super) fn make_state(&self, position: usize) -> Result {
-        let subsystem = self.mach.subsystems().get(position).ok_or(ENXIO)?;
+        let (subsystem, _) = self.mach.stateful().get(position).ok_or(ENXIO)?;
         if let Some(state) = subsystem.new_thread()? {
-            self.states.put(position, state, ThreadState::as_any);
+            self.states.put(position, state, ThreadState::as_any)?;
         }
         // Either `end` finds the state, or we see that it has been there.
         barrier::smp_mb(Full);

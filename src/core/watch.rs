@@ -11,12 +11,16 @@
 //! Reaping is seen late, when the kernel frees the memory of the dead process, and told by a
 //! kernel thread.
 //!
-//! Locks: `insert` (mutex, after `Mach::birth`), then the lock of `by_number`; `Watched::watchers` is held while
-//! watchers are told, so what they take comes after it. `exited` and `Watched::next` are taken
+//! Locks: `insert` (mutex, after `Mach::birth`), then the lock of `living`; `Watched::watchers` is held
+//! while watchers are told, so what they take comes after it. `exited` and `Watched::next` are taken
 //! together, in this order. All but the first are taken in probes.
 
 use super::{
     object::Live,
+    process_table::{
+        OfProcess,
+        ProcessTable, //
+    },
     Mach,
     ObjectCounter, //
 };
@@ -35,10 +39,6 @@ use kernel::{
         Arc,
         Mutex,
         SpinLock, //
-    },
-    xarray::{
-        AllocKind,
-        XArray, //
     },
 };
 
@@ -85,10 +85,28 @@ impl Drop for Watch {
 pub(super) struct Watched {
     process: ProcessId,
     #[pin]
-    watchers: SpinLock<KVec<Arc<dyn ProcessWatcher>>>,
+    watchers: SpinLock<Watchers>,
     /// The next one in `Watches::exited`.
     #[pin]
     next: SpinLock<Option<Arc<Watched>>>,
+}
+
+/// Who watches a process: mostly one.
+struct Watchers {
+    first: Option<Arc<dyn ProcessWatcher>>,
+    others: KVec<Arc<dyn ProcessWatcher>>,
+}
+
+impl Watchers {
+    fn iter(&self) -> impl Iterator<Item = &Arc<dyn ProcessWatcher>> {
+        Iterator::chain(self.first.iter(), &self.others)
+    }
+}
+
+impl OfProcess for Watched {
+    fn process(&self) -> &ProcessId {
+        &self.process
+    }
 }
 
 fn is_same(a: &Arc<dyn ProcessWatcher>, b: &Arc<dyn ProcessWatcher>) -> bool {
@@ -100,7 +118,10 @@ impl Watched {
         Arc::pin_init(
             pin_init!(Self {
                 process: process.clone(),
-                watchers <- new_spinlock!(KVec::new(), "Watched::watchers"),
+                watchers <- new_spinlock!(
+                    Watchers { first: None, others: KVec::new() },
+                    "Watched::watchers"
+                ),
                 next <- new_spinlock!(None, "Watched::next"),
             }),
             GFP_KERNEL_ACCOUNT,
@@ -108,7 +129,7 @@ impl Watched {
     }
 
     fn is_empty(&self) -> bool {
-        self.watchers.lock().is_empty()
+        self.watchers.lock().iter().next().is_none()
     }
 
     fn tell(&self, event: ProcessEvent<'_>) {
@@ -124,23 +145,32 @@ impl Watched {
             drop(watchers);
             return Ok(());
         }
-        Ok(watchers.push(watcher, GFP_ATOMIC)?)
+        if watchers.first.is_none() {
+            watchers.first = Some(watcher);
+            return Ok(());
+        }
+        Ok(watchers.others.push(watcher, GFP_ATOMIC)?)
     }
 
     fn remove(&self, watcher: &Arc<dyn ProcessWatcher>) -> Option<Arc<dyn ProcessWatcher>> {
         let mut watchers = self.watchers.lock();
-        let position = watchers.iter().position(|other| is_same(other, watcher))?;
-        watchers.remove(position).ok()
+        let first = watchers.first.take_if(|first| is_same(first, watcher));
+        if first.is_some() {
+            return first;
+        }
+        let others = &mut watchers.others;
+        let position = others.iter().position(|other| is_same(other, watcher))?;
+        others.remove(position).ok()
     }
 }
 
 /// All watched processes.
 #[pin_data(PinnedDrop)]
 pub(super) struct Watches {
-    /// Those that have not exited, by the number of the process.
+    /// Those that have not exited.
     #[pin]
-    by_number: XArray<Arc<Watched>>,
-    /// Held while a process gets into `by_number`.
+    living: ProcessTable<Watched>,
+    /// Held while a process gets into `living`.
     #[pin]
     insert: Mutex<()>,
     /// The first of those that have exited and not been reaped, as far as is known.
@@ -151,30 +181,22 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    pub(super) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            by_number <- XArray::new(AllocKind::Alloc),
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            living <- ProcessTable::new(),
             insert <- new_mutex!((), "Watches::insert"),
             exited <- new_spinlock!(None, "Watches::exited"),
             exited_count: Atomic::new(0),
-        })
-    }
-
-    fn find(&self, process: &ProcessId) -> Option<Arc<Watched>> {
-        let by_number = self.by_number.lock();
-        let watched = by_number.get(index(process))?;
-        (watched.process == *process).then(|| watched.into())
+        }? Error)
     }
 
     /// The entry of `process`, made if there is none. `insert` is held.
     fn find_or_add(&self, process: &ProcessId) -> Result<Arc<Watched>> {
-        if let Some(watched) = self.find(process) {
+        if let Some(watched) = self.living.get(process) {
             return Ok(watched);
         }
         let watched = Watched::new(process)?;
-        let mut by_number = self.by_number.lock();
-        let previous = by_number.store(index(process), watched.clone(), GFP_KERNEL)?;
-        drop(by_number);
+        let previous = self.living.insert(watched.clone(), GFP_KERNEL)?;
         // A process leaves the table before its number can be used again.
         debug_assert!(previous.is_none());
         Ok(watched)
@@ -192,38 +214,30 @@ impl Watches {
         // A process that exits meanwhile may have been looked for before it was in the table. If
         // so, there is nobody else in the entry, who came when the process was alive.
         let lost = || {
-            self.find(process)
+            self.living
+                .get(process)
                 .is_some_and(|w| Arc::ptr_eq(&w, &watched))
         };
         if process.is_dead() && lost() {
             let _watcher = watched.remove(&watcher);
             if watched.is_empty() {
-                let _watched = self.take(process);
+                let _watched = self.living.remove(process);
             }
             return Err(ESRCH);
         }
         Ok(watched)
     }
 
-    fn take(&self, process: &ProcessId) -> Option<Arc<Watched>> {
-        let mut by_number = self.by_number.lock();
-        let index = index(process);
-        if by_number.get(index)?.process != *process {
-            return None;
-        }
-        by_number.remove(index)
-    }
-
     /// Tells of an event of the current process. Does not sleep.
     pub(super) fn tell(&self, event: ProcessEvent<'_>) {
-        if let Some(watched) = self.find(&ProcessId::current()) {
+        if let Some(watched) = self.living.get(&ProcessId::current()) {
             watched.tell(event);
         }
     }
 
     /// Tells that the current process exits. Does not sleep.
     pub(super) fn tell_exit(&self, status: u32) {
-        let Some(watched) = self.take(&ProcessId::current()) else {
+        let Some(watched) = self.living.remove(&ProcessId::current()) else {
             return;
         };
         watched.tell(ProcessEvent::Exited(status));
@@ -244,12 +258,6 @@ impl Watches {
         *first = watched.next.lock().take();
         Some(watched)
     }
-}
-
-/// The position of a process in the table.
-fn index(process: &ProcessId) -> usize {
-    // CAST: `u32` to `usize` loses nothing.
-    process.global_nr() as usize
 }
 
 /// Looks which of the dead have been reaped.

@@ -50,12 +50,15 @@ impl_has_delayed_work! {
 
 impl<J: Job> Deferred<J> {
     /// Makes a job that is not queued. Fails with `ENOMEM`.
-    pub(crate) fn new(job: impl PinInit<J>, flags: Flags) -> Result<Arc<Self>> {
-        Arc::pin_init(
-            pin_init!(Self {
+    pub(crate) fn new<E>(job: impl PinInit<J, E>, flags: Flags) -> Result<Arc<Self>>
+    where
+        Error: From<E>,
+    {
+        Arc::pin_init::<Error>(
+            try_pin_init!(Self {
                 work <- new_delayed_work!("Deferred::work"),
                 job <- job,
-            }),
+            }? Error),
             flags,
         )
     }

@@ -34,6 +34,7 @@ pub(crate) mod machine;
 pub(crate) mod mapping;
 pub(crate) mod module;
 pub(crate) mod new_image;
+pub(crate) mod once;
 pub(crate) mod page;
 pub(crate) mod page_list;
 pub(crate) mod parent_watch;

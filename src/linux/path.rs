@@ -232,9 +232,20 @@ impl Path {
     ///
     /// Fails with `ENAMETOOLONG`, `ENOMEM`, or with what the file system says.
     pub(crate) fn name(&self) -> Result<KVec<u8>> {
-        let mut buffer: KVec<u8> = zeroed(PATH_MAX, GFP_KERNEL_ACCOUNT)?;
-        // CAST: A small constant.
-        let len = PATH_MAX as c_int;
+        /// Most paths are shorter.
+        const USUAL: usize = 256;
+
+        match self.name_in(USUAL) {
+            Err(ENAMETOOLONG) => self.name_in(PATH_MAX),
+            name => name,
+        }
+    }
+
+    /// The same, through a buffer of `room` bytes, which is small.
+    fn name_in(&self, room: usize) -> Result<KVec<u8>> {
+        let mut buffer: KVec<u8> = zeroed(room, GFP_KERNEL_ACCOUNT)?;
+        // CAST: As the caller promises.
+        let len = room as c_int;
         // SAFETY: The path is valid, and the buffer has that many bytes.
         let name = unsafe { bindings::d_path(&self.0, buffer.as_mut_ptr().cast(), len) };
         let name = from_err_ptr(name)?;

@@ -4,7 +4,7 @@
 //! lock and no reference.
 //!
 //! Every trap makes that look-up, so most threads have a slot in which they are found with two
-//! loads; the others, of tasks with many threads, are looked up in the array that has them all.
+//! loads; only the others, of tasks with many threads, are in the array.
 //!
 //! Locks: the array's own spinlock, a leaf. It is taken under the lock of the array that leads to
 //! the task, so it is of a class of its own.
@@ -19,7 +19,7 @@ use kernel::{
     static_lock_class,
     sync::{
         atomic::{
-            ordering::{Acquire, Relaxed, Release},
+            ordering::Relaxed,
             Atomic, //
         },
         Arc, //
@@ -43,8 +43,8 @@ const SLOTS: usize = 8;
 ///
 /// # Invariants
 ///
-/// `tid` becomes the id of a thread, and 0 again, only by that thread; while it is, only that
-/// thread accesses `entry`, which is then what the array has under the id.
+/// `tid` becomes the id of a thread, and 0 again, only by that thread and with the lock of the
+/// array held; `entry` is the thread's, and not null, as long as it is.
 struct Slot {
     tid: Atomic<u32>,
     entry: Atomic<*mut c_void>,
@@ -54,7 +54,7 @@ struct Slot {
 ///
 /// # Invariants
 ///
-/// Every entry came from `Arc::into_foreign`. An entry leaves the table only through
+/// Every entry, in a slot or in the array, came from `Arc::into_foreign`; none is in both. An entry leaves the table only through
 /// [`ThreadTable::retire_current`], called by the thread with that id, or when the table itself is
 /// dropped; and an id is entered only by its own thread. So an entry that a thread finds under its
 /// own id stays where it is until that thread removes it. The reference that leaves the table then
@@ -136,6 +136,19 @@ impl<T: TaskWorkItem> ThreadTable<T> {
         let tid = current::tid();
         let index = tid as usize;
         let raw = thread.into_foreign();
+        let slot = self.slot(tid);
+        // INVARIANT: A slot that is nobody's becomes this thread's with the lock held.
+        let is_in_slot = self.locked(|| {
+            let is_free = slot.tid.load(Relaxed) == 0;
+            if is_free {
+                slot.entry.store(raw, Relaxed);
+                slot.tid.store(tid, Relaxed);
+            }
+            is_free
+        });
+        if is_in_slot {
+            return Ok(());
+        }
         // SAFETY: The array is initialised, and `raw` is aligned to at least four bytes.
         let old = unsafe {
             bindings::xa_store(self.array.get(), index, raw, bindings::GFP_KERNEL_ACCOUNT)
@@ -147,15 +160,21 @@ impl<T: TaskWorkItem> ThreadTable<T> {
             drop(unsafe { Arc::<T>::from_foreign(raw) });
             return Err(Error::from_errno(errno));
         }
-        let slot = self.slot(tid);
-        // INVARIANT: The slot, if it is free or this thread's, gets what the array has.
-        if slot.tid.load(Relaxed) == tid || slot.tid.cmpxchg(0, tid, Acquire).is_ok() {
-            slot.entry.store(raw, Relaxed);
-        }
         // SAFETY: By the type invariants `old` is null or came from `Arc::into_foreign`, and it is
         // in the table no more.
         Self::give_up(unsafe { Arc::try_from_foreign(old) });
         Ok(())
+    }
+
+    /// Calls `f` with the lock held.
+    fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        let array = self.array.get();
+        // SAFETY: The array is initialised.
+        unsafe { bindings::xa_lock(array) };
+        let result = f();
+        // SAFETY: The lock was taken above.
+        unsafe { bindings::xa_unlock(array) };
+        result
     }
 
     /// Lets go of what left the table when the system call is over, by running its task work.
@@ -191,15 +210,27 @@ impl<T: TaskWorkItem> ThreadTable<T> {
     /// The first entry at `index` or after it; sets `index` to where it is.
     fn at_or_after(&self, index: &mut usize) -> Option<Arc<T>> {
         let array = self.array.get();
-        // SAFETY: The array is initialised, and its lock is taken and released here. Entries leave
-        // the array only with that lock held, so the one found is good for cloning until then.
-        unsafe {
-            bindings::xa_lock(array);
-            let entry = bindings::xa_find(array, index, usize::MAX, bindings::XA_PRESENT);
-            let thread = (!entry.is_null()).then(|| Arc::<T>::borrow(entry).into());
-            bindings::xa_unlock(array);
-            thread
-        }
+        let first = *index;
+        self.locked(|| {
+            *index = first;
+            // SAFETY: The array is initialised.
+            let in_array =
+                unsafe { bindings::xa_find(array, index, usize::MAX, bindings::XA_PRESENT) };
+            let mut found = (!in_array.is_null()).then_some((*index, in_array));
+            for slot in &self.slots {
+                // CAST: `u32` to `usize` loses nothing.
+                let tid = slot.tid.load(Relaxed) as usize;
+                let is_next = found.is_none_or(|(other, _)| tid < other);
+                if tid != 0 && tid >= first && is_next {
+                    found = Some((tid, slot.entry.load(Relaxed)));
+                }
+            }
+            let (tid, entry) = found?;
+            *index = tid;
+            // SAFETY: Entries leave the table only with the lock held, so this one is good for
+            // cloning until it is released.
+            Some(unsafe { Arc::<T>::borrow(entry) }.into())
+        })
     }
 
     /// Takes out the entry of the current thread, if there is one, and leaves it to the thread's
@@ -207,14 +238,16 @@ impl<T: TaskWorkItem> ThreadTable<T> {
     pub(crate) fn retire_current(&self) {
         let tid = current::tid();
         let slot = self.slot(tid);
-        if slot.tid.load(Relaxed) == tid {
-            slot.entry.store(ptr::null_mut(), Relaxed);
-            // INVARIANT: The slot is nobody's from here on. Whoever takes it next writes `entry`
-            // before reading it, and after the exchange that follows this store.
-            slot.tid.store(0, Release);
-        }
-        // SAFETY: The array is initialised.
-        let entry = unsafe { bindings::xa_erase(self.array.get(), tid as usize) };
+        let entry = if slot.tid.load(Relaxed) == tid {
+            // INVARIANT: The slot is nobody's from here on.
+            self.locked(|| {
+                slot.tid.store(0, Relaxed);
+                slot.entry.xchg(ptr::null_mut(), Relaxed)
+            })
+        } else {
+            // SAFETY: The array is initialised.
+            unsafe { bindings::xa_erase(self.array.get(), tid as usize) }
+        };
         // SAFETY: By the type invariants the entry is null or came from `Arc::into_foreign`, and
         // it is in the table no more.
         Self::give_up(unsafe { Arc::try_from_foreign(entry) });
@@ -224,6 +257,11 @@ impl<T: TaskWorkItem> ThreadTable<T> {
 #[pinned_drop]
 impl<T: TaskWorkItem> PinnedDrop for ThreadTable<T> {
     fn drop(self: Pin<&mut Self>) {
+        for slot in &self.slots {
+            let entry = slot.entry.load(Relaxed);
+            // SAFETY: As in `retire_current`; nobody else can reach the table any more.
+            drop(unsafe { Arc::<T>::try_from_foreign(entry) });
+        }
         let mut index = 0;
         loop {
             // SAFETY: The array is initialised, and nobody else can reach it any more.

@@ -26,9 +26,14 @@ use kernel::{
 /// Room for the usual strings.
 const CAPACITY: usize = 512;
 
+/// The most strings that there are.
+const COUNT: usize = 16;
+
 /// Strings, each with its terminator.
 pub(super) struct AppleStrings {
     bytes: KVec<u8>,
+    /// Where each of them ends.
+    ends: [usize; COUNT],
     count: usize,
 }
 
@@ -55,8 +60,13 @@ impl AppleStrings {
         let mut bytes = KVec::with_capacity(CAPACITY, GFP_KERNEL_ACCOUNT)?;
         bytes.extend_from_slice(b"executable_path=", GFP_KERNEL_ACCOUNT)?;
         bytes.extend_from_slice(&name, GFP_KERNEL_ACCOUNT)?;
-        bytes.push(0, GFP_KERNEL_ACCOUNT)?;
-        Ok(Self { bytes, count: 1 })
+        let mut strings = Self {
+            bytes,
+            ends: [0; COUNT],
+            count: 0,
+        };
+        strings.end()?;
+        Ok(strings)
     }
 
     /// Adds `name` and `numbers` in hexadecimal, with commas between them.
@@ -65,32 +75,26 @@ impl AppleStrings {
         for (position, number) in numbers.iter().enumerate() {
             let prefix: &[u8] = if position == 0 { b"0x" } else { b",0x" };
             self.bytes.extend_from_slice(prefix, GFP_KERNEL_ACCOUNT)?;
-            self.push_digits(*number, 16)?;
+            self.push_digits::<16>(*number)?;
         }
         self.end()
     }
 
     /// Adds the digits of `number`. Formatting it would take ten times as long, and a program has
     /// a dozen of these.
-    fn push_digits(&mut self, number: u64, base: u64) -> Result {
+    fn push_digits<const BASE: u64>(&mut self, number: u64) -> Result {
         let mut digits = [0; 20];
         let mut left = number;
-        let mut used = 0;
+        let mut start = digits.len();
         for place in digits.iter_mut().rev() {
-            // CAST: A digit.
-            let digit = left.checked_rem(base).unwrap_or_default() as u8;
-            *place = if digit < 10 {
-                b'0'.wrapping_add(digit)
-            } else {
-                b'a'.wrapping_add(digit).wrapping_sub(10)
-            };
-            used += 1;
-            left = left.checked_div(base).unwrap_or_default();
+            // CAST: A digit; the compiler sees that it has one in the list.
+            *place = b"0123456789abcdef"[(left % BASE) as usize % 16];
+            start = start.saturating_sub(1);
+            left /= BASE;
             if left == 0 {
                 break;
             }
         }
-        let start = digits.len().saturating_sub(used);
         let digits = digits.get(start..).unwrap_or_default();
         Ok(self.bytes.extend_from_slice(digits, GFP_KERNEL_ACCOUNT)?)
     }
@@ -98,6 +102,7 @@ impl AppleStrings {
     /// Ends a string.
     fn end(&mut self) -> Result {
         self.bytes.push(0, GFP_KERNEL_ACCOUNT)?;
+        *self.ends.get_mut(self.count).ok_or(E2BIG)? = self.bytes.len();
         self.count = self.count.saturating_add(1);
         Ok(())
     }
@@ -106,7 +111,7 @@ impl AppleStrings {
     pub(super) fn add_kernel_descriptor(&mut self, fd: u32) -> Result {
         self.bytes
             .extend_from_slice(b"kernfd=", GFP_KERNEL_ACCOUNT)?;
-        self.push_digits(fd.into(), 10)?;
+        self.push_digits::<10>(fd.into())?;
         self.end()
     }
 
@@ -150,6 +155,12 @@ impl AppleStrings {
     /// How many strings there are.
     pub(super) fn count(&self) -> usize {
         self.count
+    }
+
+    /// Where each string starts among the [`bytes`](Self::bytes).
+    pub(super) fn starts(&self) -> impl Iterator<Item = usize> + '_ {
+        let ends = self.ends.iter().copied();
+        Iterator::chain(core::iter::once(0), ends).take(self.count)
     }
 
     /// All strings, one after the other.

@@ -4,6 +4,7 @@
 
 use super::macho::{
     find_slice,
+    is_universal,
     probe,
     ImagePlan,
     Machine,
@@ -98,21 +99,24 @@ pub(super) fn read_plan(
         return Err(ENOEXEC.into());
     }
     let file_size = exec_file::size(file);
-    let mut prefix: KVec<u8> = zeroed(SLICES_MAX, GFP_KERNEL_ACCOUNT)?;
-    let len = exec_file::read(file, 0, &mut prefix)?;
-    let slice = find_slice(
-        prefix.get(..len).unwrap_or_default(),
-        file_size,
-        wanted,
-        machine(),
-    )?;
+    let mut header = [0; HEADER_MAX];
+    let mut len = exec_file::read(file, 0, &mut header)?;
+    let prefix = header.get(..len).unwrap_or_default();
+    let slice = if is_universal(prefix) {
+        let mut prefix: KVec<u8> = zeroed(SLICES_MAX, GFP_KERNEL_ACCOUNT)?;
+        let found = exec_file::read(file, 0, &mut prefix)?;
+        let prefix = prefix.get(..found).unwrap_or_default();
+        let slice = find_slice(prefix, file_size, wanted, machine())?;
+        len = exec_file::read(file, slice.offset, &mut header)?;
+        slice
+    } else {
+        find_slice(prefix, file_size, wanted, machine())?
+    };
 
     let role = match wanted {
         Wanted::Program(_) => Role::Program,
         Wanted::Dylinker(_) => Role::Dylinker,
     };
-    let mut header = [0; HEADER_MAX];
-    let len = exec_file::read(file, slice.offset, &mut header)?;
     let header = probe(header.get(..len).unwrap_or_default(), role)?;
     if matches!(wanted, Wanted::Dylinker(width) if width != header.width) {
         return Err(Reject::WrongWidthDylinker.into());
@@ -127,7 +131,9 @@ pub(super) fn read_plan(
     let mut bytes: KVVec<u8> = zeroed(header.len(), GFP_KERNEL_ACCOUNT)?;
     let len = exec_file::read(file, slice.offset, &mut bytes)?;
     bytes.truncate(len);
-    let mut plan = KBox::new(ImagePlan::EMPTY, GFP_KERNEL_ACCOUNT)?;
+    // Made in place: it is large.
+    let plan = KBox::<ImagePlan>::new_uninit(GFP_KERNEL_ACCOUNT)?;
+    let mut plan = KBox::write(plan, ImagePlan::EMPTY);
     let dylinker = plan.parse(&bytes, slice, role)?;
     let dylinker = dylinker.map(CString::try_from).transpose()?;
     if matches!(wanted, Wanted::Dylinker(width) if width != plan.width()) {

@@ -73,10 +73,8 @@ pub(super) fn build(
     UserSlice::new(UserPtr::from_addr(apple_start), apple_len)
         .writer()
         .write_slice(apple.bytes())?;
-    let mut address = apple_start;
-    for string in apple.bytes().split_inclusive(|&byte| byte == 0) {
-        words.push(address)?;
-        address = address.saturating_add(string.len());
+    for start in apple.starts() {
+        words.push(apple_start.saturating_add(start))?;
     }
     words.push(0)?;
 

@@ -221,19 +221,15 @@ impl Actions {
 
     /// Lets go of ports that have died.
     pub(super) fn forget_dead(&self) {
-        let mut dead = <[Option<SendRight>; KINDS]>::default();
-        let mut list = self.list.lock();
-        for (action, place) in list.iter_mut().zip(dead.iter_mut()) {
-            if action
-                .port
-                .as_ref()
-                .is_some_and(|port| !port.port().is_alive())
-            {
-                *place = action.port.take();
-            }
+        let is_dead = |right: &mut SendRight| !right.port().is_alive();
+        let take = || {
+            let mut list = self.list.lock();
+            list.iter_mut()
+                .find_map(|action| action.port.take_if(is_dead))
+        };
+        while let Some(dead) = take() {
+            drop(dead);
         }
-        drop(list);
-        drop(dead);
     }
 }
 

@@ -120,13 +120,13 @@ impl HostPorts {
     /// Lets go of ports that have died.
     pub(super) fn forget_dead(&self) {
         let is_dead = |right: &mut SendRight| !right.port().is_alive();
-        let mut dead = [const { None }; SLOTS];
-        let mut slots = self.slots.lock();
-        for (slot, place) in slots.iter_mut().zip(dead.iter_mut()) {
-            *place = slot.take_if(is_dead);
+        let take = || {
+            let mut slots = self.slots.lock();
+            slots.iter_mut().find_map(|slot| slot.take_if(is_dead))
+        };
+        while let Some(dead) = take() {
+            drop(dead);
         }
-        drop(slots);
-        drop(dead);
     }
 
     /// Lets go of all.

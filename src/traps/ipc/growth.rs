@@ -25,6 +25,9 @@ use kernel::{
 /// Entries are allocated this many at a time; with the rest of the entry that is 2 KiB.
 pub(super) const CHUNK: usize = 64;
 
+/// The last one of a chunk.
+const LAST: usize = CHUNK - 1;
+
 /// The number of entries that a space can have at most. Keeps names below 2^31, so that a name
 /// returned by a trap is never taken for an errno.
 pub(super) const MAX_ENTRIES: usize = 1 << 20;
@@ -42,6 +45,9 @@ struct Chunks {
 
 /// Memory for one more chunk, allocated before the table is locked.
 pub(super) struct Growth {
+    /// The first entry, if the table does not grow in between. The entries are free ones, linked
+    /// as such among each other, entry 0 apart.
+    first: usize,
     entries: KBox<Entries>,
     buckets: KBox<Buckets>,
     /// Replaces the lists of chunks when they are full.
@@ -52,10 +58,14 @@ impl Growth {
     /// Allocates what a table of `chunks` chunks needs to get one more, whose names start in the
     /// given generation.
     pub(super) fn new(chunks: usize, generation: u8) -> Result<Self, AllocError> {
-        let entry = |_| Entry {
+        let first = chunks.saturating_mul(CHUNK);
+        // CAST: there are fewer than 2^23 entries.
+        let index = |offset: usize| first.wrapping_add(offset) as u32;
+        // What the first and the last are linked to is seen when they are added.
+        let entry = |offset: usize| Entry {
             object: Object::Free {
-                previous: NONE,
-                next: NONE,
+                previous: index(offset).wrapping_sub(1),
+                next: index(offset).wrapping_add(1),
             },
             request: None,
             next_in_bucket: NONE,
@@ -73,6 +83,7 @@ impl Growth {
             None
         };
         Ok(Self {
+            first,
             entries: entries.map_err(|_: Error| AllocError)?,
             buckets: KBox::new([NONE; CHUNK], GFP_KERNEL_ACCOUNT)?,
             lists,
@@ -154,15 +165,21 @@ impl Table {
         let first = self.capacity();
         let _ = self.entries.push(growth.entries, GFP_ATOMIC);
         let _ = self.buckets.push(growth.buckets, GFP_ATOMIC);
-        for index in (first..self.capacity()).rev() {
+        let last = first.saturating_add(LAST);
+        if first == growth.first {
             // CAST: there are fewer than 2^23 entries.
-            let index = index as u32;
-            if index != NONE {
-                self.push_free(index);
+            self.push_free_list(first.max(1) as u32, last as u32);
+        } else {
+            for index in (first..=last).rev() {
+                // CAST: As above.
+                self.push_free(index as u32);
             }
         }
-        for bucket in first..self.capacity() {
-            self.split_bucket(bucket);
+        // There is nothing to split in a table that was empty.
+        if first != 0 {
+            for bucket in first..=last {
+                self.split_bucket(bucket);
+            }
         }
     }
 }

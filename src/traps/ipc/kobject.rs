@@ -3,9 +3,10 @@
 //! Ports that belong to the kernel: what is sent to them is answered at once, in the sender's
 //! context, and never queued.
 //!
-//! This is what other subsystems use to offer objects by port: implement [`KernelObject`], make a
-//! [`KernelPort`] of it, keep that as long as the object lives, and give out send rights. What can
-//! be asked of the object are routines, see [`super::routine`].
+//! This is what other subsystems use to offer objects by port: implement [`KernelObject`], and for
+//! what is there as long as the module make a [`KernelPort`] of it and give out send rights; other
+//! objects live by their rights, see [`super::objects`]. What can be asked of the object are
+//! routines, see [`super::routine`].
 //!
 //! Source of the behaviour: XNU osfmk/kern/ipc_kobject.c; ABI mig §1.
 //!
@@ -32,11 +33,15 @@ use super::{
 };
 use crate::{
     core::Context,
-    linux::fifo::Node, //
+    linux::{
+        fifo::Node,
+        once::Once, //
+    },
 };
 use core::{
     any::Any,
-    mem, //
+    mem,
+    ptr, //
 };
 use kernel::{
     pr_warn_once,
@@ -50,8 +55,7 @@ use kernel::{
             Atomic, //
         },
         barrier,
-        Arc,
-        SetOnce, //
+        Arc, //
     },
 };
 
@@ -116,21 +120,12 @@ pub(crate) struct KernelPort {
 }
 
 impl KernelPort {
-    /// Makes a port for `object`. Fails with `ENOMEM`.
-    pub(crate) fn new(object: Arc<dyn KernelObject>) -> Result<Self> {
-        Port::for_kernel(object).map(Self::of)
-    }
-
-    /// As [`new`](Self::new), for an object that is there as long as the module is.
+    /// Makes a port for `object`, which is there as long as the module is. Fails with `ENOMEM`.
     pub(crate) fn permanent(object: Arc<dyn KernelObject>) -> Result<Self> {
-        Port::for_kernel_permanent(object).map(Self::of)
-    }
-
-    fn of(receive: ReceiveRight) -> Self {
-        Self {
-            port: receive.into_port(),
+        Ok(Self {
+            port: Port::for_kernel_permanent(object)?.into_port(),
             ended: Atomic::new(false),
-        }
+        })
     }
 
     /// Another send right to the port.
@@ -142,12 +137,6 @@ impl KernelPort {
     #[inline]
     pub(crate) fn is(&self, port: &Arc<Port>) -> bool {
         Arc::ptr_eq(&self.port, port)
-    }
-
-    /// Whether the port is alive and stands for `object`.
-    pub(super) fn stands_for(&self, object: &dyn KernelObject) -> bool {
-        let own = self.port.kernel_object();
-        own.is_some_and(|own| core::ptr::addr_eq(&*own, object))
     }
 
     /// The port dies: send rights to it become dead names, and the object is let go.
@@ -166,16 +155,20 @@ impl Drop for KernelPort {
 
 /// The port of a kernel object, made when it is first asked for.
 pub(super) struct LatePort {
-    port: SetOnce<KernelPort>,
+    port: Once<Port>,
+    /// Whether the port has died, or is to when it is made.
     ended: Atomic<bool>,
+    /// Whether its receive right has been dropped.
+    dead: Atomic<bool>,
 }
 
 impl LatePort {
     /// None yet.
     pub(super) fn new() -> Self {
         Self {
-            port: SetOnce::new(),
+            port: Once::new(),
             ended: Atomic::new(false),
+            dead: Atomic::new(false),
         }
     }
 
@@ -185,31 +178,55 @@ impl LatePort {
         &self,
         object: impl FnOnce() -> O,
     ) -> Option<SendRight> {
-        if self.port.as_ref().is_none() {
-            let object = Arc::new(object(), GFP_KERNEL_ACCOUNT).ok()?;
-            // If there is one by now, this one ends here.
-            self.port.populate(KernelPort::new(object).ok()?);
-            // Either `end` finds the port, or we see that it has been there.
-            barrier::smp_mb(Full);
-            if self.ended.load(Relaxed) {
-                self.port.as_ref()?.end();
-            }
+        if let Some(port) = self.port.share() {
+            return Some(SendRight::make(&port));
         }
-        self.port.as_ref().map(KernelPort::send_right)
+        let object = Arc::new(object(), GFP_KERNEL_ACCOUNT).ok()?;
+        let receive = Port::for_kernel(object).ok()?;
+        match self.port.put(receive.port().clone()) {
+            // The place keeps the receive right.
+            Ok(()) => drop(receive.into_port()),
+            // There is one by now, and this one ends here.
+            Err(port) => drop((port, receive)),
+        }
+        // Either `end` finds the port, or we see that it has been there.
+        barrier::smp_mb(Full);
+        if self.ended.load(Relaxed) {
+            self.die();
+        }
+        Some(SendRight::make(&self.port.share()?))
+    }
+
+    /// Whether this is `port`.
+    #[inline]
+    pub(super) fn is(&self, port: &Arc<Port>) -> bool {
+        self.port.get().is_some_and(|own| ptr::eq(own, &**port))
     }
 
     /// Whether the port is alive and stands for `object`.
     pub(super) fn stands_for(&self, object: &dyn KernelObject) -> bool {
-        let port = self.port.as_ref();
-        port.is_some_and(|port| port.stands_for(object))
+        let own = self.port.get().and_then(Port::kernel_object);
+        own.is_some_and(|own| ptr::addr_eq(&*own, object))
     }
 
     /// The port dies, and one that is made later.
     pub(super) fn end(&self) {
         self.ended.xchg(true, Full);
-        if let Some(port) = self.port.as_ref() {
-            port.end();
+        self.die();
+    }
+
+    fn die(&self) {
+        if let Some(port) = self.port.share() {
+            if !self.dead.xchg(true, Relaxed) {
+                drop(ReceiveRight::of(port));
+            }
         }
+    }
+}
+
+impl Drop for LatePort {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -42,7 +42,7 @@
 //! state, those who wait at a set of the set's. Waiters have no lock: whoever takes one out of a
 //! queue says how its wait ended, see `waiter`. Counts of rights and of memory are atomics.
 //!
-//! `TaskPort::slots`, `ThreadIpc::special_reply` and `ThreadIpc::stand_in` (spinlocks) are leaves.
+//! `SpecialPorts::slots`, `ThreadIpc::special_reply` and `ThreadIpc::stand_in` (spinlocks) are leaves.
 //! Under a spinlock nothing is allocated, no user memory is touched, and no right is dropped: what
 //! leaves a table or a queue is given to the caller, who drops it when the lock is released. Waking
 //! a thread is the one thing done under these locks that takes others, those of the scheduler.
@@ -313,7 +313,8 @@ impl Subsystem for Ipc {
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
         let parent = birth.parent.and_then(|parent| SPACE.of_task(parent));
-        let special = SpecialPorts::new(&self.host, parent.map(|parent| &parent.special))?;
+        let parent = parent.map(|parent| &parent.special);
+        let special = SpecialPorts::new(self.host.clone(), parent);
         Ok(Some(Space::new(special, self.limits)?))
     }
 

@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
     /// A right to the host's port.
     pub(crate) fn host_port(&self) -> Option<SendRight> {
         let space = SPACE.of_task(self.task())?;
-        Some(space.special.object.host_port())
+        Some(space.special.host().port.send_right())
     }
 
     /// The object that is asked. `KERN_INVALID_ARGUMENT` if it is of another kind.

@@ -42,7 +42,7 @@ fn enter(context: &Context<'_>, right: Option<SendRight>) -> PortName {
 fn task_self_trap(context: &Context<'_>) -> PortName {
     let right = SPACE
         .of_task(context.task())
-        .map(|space| space.special.self_right());
+        .and_then(|space| space.special.self_right());
     enter(context, right)
 }
 

@@ -65,6 +65,7 @@ pub(crate) struct Space {
     /// `None` when the task has ended.
     #[pin]
     table: SpinLock<Option<Table>>,
+    #[pin]
     pub(super) special: SpecialPorts,
     /// Maps the out-of-line memory that the task receives.
     #[pin]
@@ -76,7 +77,7 @@ pub(crate) struct Space {
 
 impl Space {
     /// Makes an empty space with these `limits`. Fails with `ENOMEM`.
-    pub(super) fn new(special: SpecialPorts, limits: Limits) -> Result<Arc<Self>> {
+    pub(super) fn new(special: impl PinInit<SpecialPorts>, limits: Limits) -> Result<Arc<Self>> {
         // INVARIANT: 64 bits do not wrap, so no two spaces have the same identity.
         let id = SpaceId(LAST_ID.fetch_add(1, Relaxed));
         let table = Some(Table::new(id, limits.names));
@@ -85,7 +86,7 @@ impl Space {
             pin_init!(Self {
                 id,
                 table <- new_spinlock!(table, "Space::table"),
-                special,
+                special <- special,
                 mapper <- Mapper::new(),
                 account,
                 _live: Live::new(&SPACES),
@@ -205,9 +206,8 @@ impl Space {
     /// Ends the space: all its rights die.
     fn end(&self) {
         let table = self.table.lock().take();
-        if let Some(table) = table {
-            table.clear();
-        }
+        // Without the lock: its rights are dropped one after the other.
+        drop(table);
     }
 }
 

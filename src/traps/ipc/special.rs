@@ -2,7 +2,7 @@
 
 //! The ports that a task, a thread and the machine have from the kernel, and what they stand for.
 //!
-//! Locks: `TaskPort::slots` is a leaf.
+//! Locks: `SpecialPorts::slots` is a leaf.
 
 use super::{
     kobject::{
@@ -126,13 +126,10 @@ impl Slot {
 type Slots = [Option<SendRight>; Slot::COUNT];
 
 /// What a task port stands for: control over a task.
-#[pin_data]
+#[derive(Clone)]
 pub(crate) struct TaskPort {
     /// What it can be asked for as well: what anybody may know who can name the task.
     name: TaskNamePort,
-    host: Arc<Host>,
-    #[pin]
-    slots: SpinLock<Slots>,
 }
 
 impl KernelObject for TaskPort {
@@ -151,23 +148,14 @@ impl KernelObject for TaskPort {
 
 impl TaskPort {
     /// Makes the object for a new task of the current process.
-    fn new(host: &Arc<Host>, parent: Option<&Self>) -> Result<Arc<Self>> {
-        let mut slots = Slots::default();
-        for slot in Slot::INHERITED {
-            *slot.of(&mut slots) = parent.and_then(|parent| parent.get(slot));
+    fn new() -> Self {
+        Self {
+            name: TaskNamePort {
+                process: ProcessId::current(),
+                // INVARIANT: 64 bits do not wrap, so no two tasks have the same identity.
+                id: LAST_ID.fetch_add(1, Relaxed),
+            },
         }
-        Arc::pin_init(
-            pin_init!(Self {
-                name: TaskNamePort {
-                    process: ProcessId::current(),
-                    // INVARIANT: 64 bits do not wrap, so no two tasks have the same identity.
-                    id: LAST_ID.fetch_add(1, Relaxed),
-                },
-                host: host.clone(),
-                slots <- new_spinlock!(slots, "TaskPort::slots"),
-            }),
-            GFP_KERNEL_ACCOUNT,
-        )
     }
 
     /// The task, while it lives. `KERN_INVALID_TASK` when it has ended.
@@ -216,33 +204,6 @@ impl TaskPort {
     pub(crate) fn name(&self) -> &TaskNamePort {
         &self.name
     }
-
-    /// The host's port.
-    pub(super) fn host_port(&self) -> SendRight {
-        self.host.port.send_right()
-    }
-
-    /// What is in `slot`.
-    pub(super) fn get(&self, slot: Slot) -> Option<SendRight> {
-        slot.of(&mut self.slots.lock())
-            .as_ref()
-            .map(SendRight::copy)
-    }
-
-    /// Replaces what is in `slot`. `KERN_NO_ACCESS` for one that is set for good.
-    pub(super) fn set(&self, slot: Slot, right: Option<SendRight>) -> KernResult {
-        let previous = {
-            let mut slots = self.slots.lock();
-            let place = slot.of(&mut slots);
-            if slot.is_final() && place.is_some() {
-                drop(slots);
-                return Err(KernError::NO_ACCESS);
-            }
-            core::mem::replace(place, right)
-        };
-        drop(previous);
-        Ok(())
-    }
 }
 
 /// The last identity of a task that was given out.
@@ -290,7 +251,7 @@ impl TaskNamePort {
 
 /// The port by which `task` is controlled.
 pub(crate) fn control_right(task: &Task) -> Option<SendRight> {
-    Some(SPACE.of_task(task)?.special.task_self.send_right())
+    SPACE.of_task(task)?.special.task_right()
 }
 
 /// The port by which `task` is named.
@@ -318,38 +279,73 @@ pub(crate) fn take_back(caller: &Context<'_>, name: PortName) {
 }
 
 /// The special ports of a task.
+#[pin_data]
 pub(super) struct SpecialPorts {
-    pub(super) object: Arc<TaskPort>,
-    pub(super) task_self: KernelPort,
+    host: Arc<Host>,
+    pub(super) object: TaskPort,
+    /// The port of `object`.
+    pub(super) task_self: LatePort,
     name: LatePort,
-    pub(super) registered: Arc<Registered>,
+    #[pin]
+    slots: SpinLock<Slots>,
+    #[pin]
+    pub(super) registered: Registered,
 }
 
 impl SpecialPorts {
-    /// Makes the ports of a task of the current process that inherits from `parent`. Fails with
-    /// `ENOMEM`.
-    pub(super) fn new(host: &Arc<Host>, parent: Option<&Self>) -> Result<Self> {
-        let object = TaskPort::new(host, parent.map(|parent| &*parent.object))?;
-        let registered = Registered::new(parent.map(|parent| &*parent.registered));
-        let registered = Arc::pin_init(registered, GFP_KERNEL_ACCOUNT)?;
-        Ok(Self {
-            task_self: KernelPort::new(object.clone())?,
+    /// Makes those of a task of the current process that inherits from `parent`. The ports
+    /// themselves are made when somebody asks for them.
+    pub(super) fn new(host: Arc<Host>, parent: Option<&Self>) -> impl PinInit<Self> {
+        let mut slots = Slots::default();
+        for slot in Slot::INHERITED {
+            *slot.of(&mut slots) = parent.and_then(|parent| parent.get(slot));
+        }
+        let registered = Registered::new(parent.map(|parent| &parent.registered));
+        pin_init!(Self {
+            host,
+            object: TaskPort::new(),
+            task_self: LatePort::new(),
             name: LatePort::new(),
-            object,
-            registered,
+            slots <- new_spinlock!(slots, "SpecialPorts::slots"),
+            registered <- registered,
         })
     }
 
     /// The host.
     pub(super) fn host(&self) -> &Host {
-        &self.object.host
+        &self.host
     }
 
-    /// A send right to what the task has as its own port.
-    pub(super) fn self_right(&self) -> SendRight {
-        self.object
-            .get(Slot::Kernel)
-            .unwrap_or_else(|| self.task_self.send_right())
+    /// A send right to the port by which the task is controlled. `None` without memory.
+    pub(super) fn task_right(&self) -> Option<SendRight> {
+        self.task_self.send_right(|| self.object.clone())
+    }
+
+    /// A send right to what the task has as its own port. `None` without memory.
+    pub(super) fn self_right(&self) -> Option<SendRight> {
+        self.get(Slot::Kernel).or_else(|| self.task_right())
+    }
+
+    /// What is in `slot`.
+    pub(super) fn get(&self, slot: Slot) -> Option<SendRight> {
+        slot.of(&mut self.slots.lock())
+            .as_ref()
+            .map(SendRight::copy)
+    }
+
+    /// Replaces what is in `slot`. `KERN_NO_ACCESS` for one that is set for good.
+    pub(super) fn set(&self, slot: Slot, right: Option<SendRight>) -> KernResult {
+        let previous = {
+            let mut slots = self.slots.lock();
+            let place = slot.of(&mut slots);
+            if slot.is_final() && place.is_some() {
+                drop(slots);
+                return Err(KernError::NO_ACCESS);
+            }
+            core::mem::replace(place, right)
+        };
+        drop(previous);
+        Ok(())
     }
 
     /// Another send right to the port by which the task is named. `None` without memory.
@@ -361,13 +357,6 @@ impl SpecialPorts {
     pub(super) fn task_ended(&self) {
         self.task_self.end();
         self.name.end();
-    }
-}
-
-/// A task whose making failed had no end.
-impl Drop for SpecialPorts {
-    fn drop(&mut self) {
-        self.task_ended();
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     },
     special::{
         Slot,
+        SpecialPorts,
         TaskPort,
         ThreadPort, //
     },
@@ -20,7 +21,8 @@ use super::{
 };
 use crate::core::{
     KernError,
-    KernResult, //
+    KernResult,
+    Task, //
 };
 use mach_macros::{
     routine,
@@ -58,6 +60,12 @@ fn slot(which: i32) -> KernResult<Slot> {
     }
 }
 
+/// The special ports of `task`.
+fn special_of(task: &Task) -> KernResult<&SpecialPorts> {
+    let space = SPACE.of_task(task).ok_or(KernError::FAILURE)?;
+    Ok(&space.special)
+}
+
 /// Gives out one of the special ports of a task; null if it is not set.
 #[routine(3409)]
 fn task_get_special_port(
@@ -65,16 +73,12 @@ fn task_get_special_port(
     task: &TaskPort,
     which: i32,
 ) -> RoutineResult<Option<SendRight>> {
-    task.controlled(call.context())?;
+    let task = task.controlled(call.context())?;
+    let special = special_of(&task)?;
     Ok(match which {
-        which::HOST => Some(task.host_port()),
-        which::NAME => {
-            let task = task.task(call.context().mach())?;
-            SPACE
-                .of_task(&task)
-                .and_then(|space| space.special.name_right())
-        }
-        _ => match (slot(which)?, task.get(slot(which)?)) {
+        which::HOST => Some(special.host().port.send_right()),
+        which::NAME => special.name_right(),
+        _ => match (slot(which)?, special.get(slot(which)?)) {
             (Slot::Kernel, None) => Some(SendRight::make(call.port())),
             (_, right) => right,
         },
@@ -90,11 +94,11 @@ fn task_set_special_port(
     right: Option<SendRight>,
     which: i32,
 ) -> KernResult {
-    task.controlled(call.context())?;
+    let task = task.controlled(call.context())?;
     if which == which::HOST {
         return Err(KernError::NO_ACCESS);
     }
-    task.set(slot(which)?, right)
+    special_of(&task)?.set(slot(which)?, right)
 }
 
 /// Gives out the special port of a thread, of which there is one: what it has as its own port.

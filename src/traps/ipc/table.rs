@@ -179,6 +179,22 @@ impl Table {
         self.free = index;
     }
 
+    /// Adds the entries from `first` to `last`, which are linked among each other, to the free
+    /// ones.
+    pub(super) fn push_free_list(&mut self, first: u32, last: u32) {
+        let next = self.free;
+        self.set_previous(next, last);
+        self.set_previous(first, NONE);
+        if let Some(Entry {
+            object: Object::Free { next: n, .. },
+            ..
+        }) = self.entry(last)
+        {
+            *n = next;
+        }
+        self.free = first;
+    }
+
     /// Notes what stands before entry `index` in the list of free ones, if that is one.
     #[inline]
     fn set_previous(&mut self, index: u32, before: u32) {
@@ -336,16 +352,5 @@ impl Table {
             self.hash_insert(key, index);
         }
         Some(old)
-    }
-
-    /// Drops every object, one after the other, for the end of the space. The table must not be
-    /// locked: it has been taken out of the space.
-    pub(super) fn clear(mut self) {
-        for entry in self.entries.iter_mut().flat_map(|chunk| chunk.iter_mut()) {
-            entry.object = Object::Free {
-                previous: NONE,
-                next: NONE,
-            };
-        }
     }
 }
