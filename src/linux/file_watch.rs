@@ -279,23 +279,15 @@ impl<W: FileWatcher> Holder for Inner<W> {
 /// Whether the descriptor of the process refers to the file at `file`.
 fn refers_to(process: &ProcessId, descriptor: Descriptor, file: NonNull<bindings::file>) -> bool {
     find_in_threads(process, |thread| {
-        // SAFETY: The thread is valid; the kernel's function takes the lock that keeps its table.
-        // A thread that ends has none any more: then another one is asked.
-        unsafe {
-            if (&raw const (*thread.as_ptr()).files)
-                .read_volatile()
-                .is_null()
-            {
-                return None;
-            }
-            let mut number = descriptor.0;
-            let found = bindings::fget_task_next(thread.as_ptr(), &raw mut number);
-            if found.is_null() {
-                return Some(false);
-            }
-            bindings::fput(found);
-            Some(number == descriptor.0 && ptr::eq(found, file.as_ptr()))
-        }
+        let mut number = descriptor.0;
+        // SAFETY: The thread is valid; the function takes the lock that keeps its table.
+        let found =
+            NonNull::new(unsafe { bindings::fget_task_next(thread.as_ptr(), &raw mut number) });
+        // A thread that ends has no table any more: then another one is asked.
+        let found = found?;
+        // SAFETY: The reference is ours.
+        unsafe { bindings::fput(found.as_ptr()) };
+        Some(number == descriptor.0 && found == file)
     })
     .unwrap_or(false)
 }
