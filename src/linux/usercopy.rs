@@ -12,10 +12,7 @@
 //!
 //! C header: [`include/linux/uaccess.h`](srctree/include/linux/uaccess.h)
 
-use core::{
-    mem::size_of,
-    ptr, //
-};
+use core::ptr;
 use kernel::{
     bindings,
     error::to_result,
@@ -68,12 +65,11 @@ pub(crate) fn read_value(bytes: &mut [u8], address: usize) -> Result {
             bytes.copy_from_slice(&word.to_ne_bytes());
             Ok(())
         }
-        length @ (16 | 24 | 32 | 40 | 48) => {
-            // CAST: At most 6.
-            let words = (length / size_of::<u64>()) as u32;
+        length @ 12..=52 if length % 4 == 0 => {
             let to = bytes.as_mut_ptr().cast();
-            // SAFETY: There is room for so many words; any address may be read from.
-            to_result(unsafe { shim::mach_shim_get_user_words(to, address, words) })
+            // CAST: A small number.
+            // SAFETY: There is room for so many bytes; any address may be read from.
+            to_result(unsafe { shim::mach_shim_get_user_words(to, address, length as u32) })
         }
         _ => copy_from_user(bytes, address),
     }

@@ -457,22 +457,26 @@ int mach_shim_get_user_u64(u64 *to, unsigned long from)
 	return get_user(*to, (u64 __user *)from);
 }
 
-/* Copies up to 6 words. A loop over so few costs more than the copies. */
-int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words)
+/*
+ * Copies a multiple of 4 bytes, at least 8 and less than 56. A loop over so few costs
+ * more than the copies.
+ */
+int mach_shim_get_user_words(void *to, unsigned long from, unsigned int size)
 {
-	const u64 __user *source = (const u64 __user *)from;
+	const void __user *source = (const void __user *)from;
 	u64 word;
+	u32 half;
 
 #define COPY_WORD(i) \
 	do { \
-		unsafe_get_user(word, source + (i), fault); \
+		unsafe_get_user(word, (const u64 __user *)source + (i), fault); \
 		put_unaligned(word, (u64 *)to + (i)); \
 	} while (0)
 
 	might_fault();
-	if (should_fail_usercopy() || !user_read_access_begin(source, words * sizeof(word)))
+	if (should_fail_usercopy() || !user_read_access_begin(source, size))
 		return -EFAULT;
-	switch (words) {
+	switch (size / sizeof(word)) {
 	case 6:
 		COPY_WORD(5);
 		fallthrough;
@@ -493,6 +497,10 @@ int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words)
 		break;
 	default:
 		goto fault;
+	}
+	if (size % sizeof(word)) {
+		unsafe_get_user(half, (const u32 __user *)(source + size - sizeof(half)), fault);
+		put_unaligned(half, (u32 *)(to + size - sizeof(half)));
 	}
 	user_read_access_end();
 	return 0;

@@ -178,7 +178,7 @@ u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item);
 /* linux/sched.h, linux/uidgid.h: the current process as it sees itself */
 int mach_shim_get_user_u32(u32 *to, unsigned long from);
 int mach_shim_get_user_u64(u64 *to, unsigned long from);
-int mach_shim_get_user_words(void *to, unsigned long from, unsigned int words);
+int mach_shim_get_user_words(void *to, unsigned long from, unsigned int size);
 int mach_shim_put_user_words(unsigned long to, const void *from, unsigned int words);
 
 pid_t mach_shim_current_tgid_vnr(void);

@@ -147,11 +147,11 @@ pub(super) fn header(
             error => error,
         })?;
 
-    message.destination = HeaderRight {
+    let destination = HeaderRight {
         right: destination,
         received_as: Some(received_as(remote)),
     };
-    message.reply = HeaderRight {
+    let reply = HeaderRight {
         right: match taken_reply {
             Some(right) => right,
             None if header.local_port == PortName::DEAD => Right::Dead,
@@ -159,6 +159,7 @@ pub(super) fn header(
         },
         received_as: local.map(received_as),
     };
+    message.put_header(destination, reply);
     Ok(source)
 }
 

@@ -222,6 +222,21 @@ impl Message {
         self.buffer.reset(length)
     }
 
+    /// Puts in the rights of the header of a message that has none.
+    #[inline]
+    pub(super) fn put_header(&mut self, destination: HeaderRight, reply: HeaderRight) {
+        for (place, right) in [
+            (&mut self.destination, destination),
+            (&mut self.reply, reply),
+        ] {
+            let previous = mem::replace(place, right);
+            if matches!(previous.right, Right::Null) {
+                // No call to find out that there is nothing to drop.
+                mem::forget(previous);
+            }
+        }
+    }
+
     /// Whether the message may wait in a thread's cache for its next use.
     pub(super) fn is_small(&self) -> bool {
         self.buffer.is_inline()

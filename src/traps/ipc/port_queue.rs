@@ -291,8 +291,9 @@ impl PortState {
     }
 
     /// Lets one waiting sender try, if there is room; false if there is none or nobody waits.
+    #[inline]
     fn room_for_sender(&mut self) -> bool {
-        if self.messages.len() >= self.limit {
+        if self.senders.is_empty() || self.messages.len() >= self.limit {
             return false;
         }
         match self.senders.pop_front() {

@@ -105,7 +105,7 @@ impl Source {
         source.next(space, waiter, room, patience)
     }
 
-    #[inline]
+    #[inline(always)] // As above.
     pub(super) fn take(
         &self,
         space: &Space,
@@ -126,7 +126,7 @@ impl Source {
     }
 
     /// Takes a message, or waits for one.
-    #[inline]
+    #[inline(always)] // The path of every message; the other caller is cold.
     fn next(
         &self,
         space: &Space,

@@ -349,10 +349,12 @@ impl Right {
     }
 
     /// The right that a message was sent to has done its work.
-    #[inline]
+    #[inline(always)] // Mostly it is known which right it is.
     pub(super) fn consume(self) {
         match self {
+            Self::Null => (),
             Self::SendOnce(right) => right.used(),
+            Self::Send(right) => drop(right),
             right => drop(right),
         }
     }

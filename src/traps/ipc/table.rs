@@ -207,12 +207,16 @@ impl Table {
         }
     }
 
+    /// Takes entry `index`, which stands between these two, out of the list of free ones. What
+    /// stands before the first one is not kept.
     #[inline]
-    fn unlink_free(&mut self, previous: u32, next: u32) {
-        self.set_previous(next, previous);
-        if previous == NONE {
+    fn unlink_free(&mut self, index: u32, previous: u32, next: u32) {
+        if self.free == index {
             self.free = next;
-        } else if let Some(Entry {
+            return;
+        }
+        self.set_previous(next, previous);
+        if let Some(Entry {
             object: Object::Free { next: n, .. },
             ..
         }) = self.entry(previous)
@@ -266,7 +270,7 @@ impl Table {
             entry.generation = generation;
         }
         let name = PortName((index << 8) | u32::from(entry.generation));
-        self.unlink_free(previous, next);
+        self.unlink_free(index, previous, next);
         self.used = self.used.saturating_add(1);
         RIGHTS.add(1);
         if let Some(key) = send {
