@@ -8,7 +8,7 @@
 # root, same paths, and calls make again; there scripts/build.mk has the rules.
 
 GOALS := all modules run test shell clippy shellcheck fmt fmtcheck doc rust-analyzer \
-	host-test host-programs vm-programs demo bench bench-profile fuzz-loader test-long \
+	host-test host-programs vm-programs demo bench bench-parallel bench-profile fuzz-loader test-long \
 	stress-psynch
 # Those that need the debug kernel, which takes a while to build.
 DEBUG_GOALS := test-debug test-poison fuzz fuzz-report
@@ -38,7 +38,7 @@ $(DEBUG_GOALS): prepare-debug
 $(KCSAN_GOALS): prepare-kcsan
 	@scripts/enter.sh make $@
 
-bench bench-profile: bench-prepare
+bench bench-parallel bench-profile: bench-prepare
 bench-prepare: prepare
 	@scripts/bench-prepare.sh
 

@@ -5,6 +5,7 @@
     run-bench.py measure    all rows, or those that ROWS= names; with BASE=, the rows
                             of the module with two modules in turn
     run-bench.py profile    which functions the instructions of ROWS= are in
+    run-bench.py parallel   two pairs of tasks at a time, on a CPU each, against one
 
 Software emulation counts instructions: the guest's clock moves on by one nanosecond
 with each of them. With KVM (ACCEL=kvm) it is real time.
@@ -45,6 +46,8 @@ def qemu_of(command, profile=False):
     command = list(command)
     command[command.index("-cpu") + 1] = "max,-monitor,-erms,-fsrm"
     command[command.index("-smp") + 1] = "2"
+    # 10 000 processes take some.
+    command[command.index("-m") + 1] = "2G"
     command[:1] = [str(root / "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"), "--library-path", libraries,
                    str(root / "usr/bin/qemu-system-x86_64"),
                    "-L", str(root / "usr/share/qemu"), "-L", str(root / "usr/share/seabios"),
@@ -54,7 +57,16 @@ def qemu_of(command, profile=False):
     return command
 
 
-def boot(script, each, profile=False):
+def parallel_qemu(command):
+    """The command line for CPUs that run at the same time, out of that for testing."""
+    command = list(command)
+    command[command.index("-smp") + 1] = "2"
+    if counted():
+        command[command.index("-accel") + 1] = "tcg,thread=multi"
+    return command
+
+
+def boot(script, each, adjust=qemu_of):
     """Run a shell script in the VM; `each` gets the lines that it prints after "| "."""
     def fill(archive):
         archive.text("bench/run", script)
@@ -66,8 +78,7 @@ def boot(script, each, profile=False):
     initramfs = vm.make_initramfs(fill=fill)
     vm.release_build()
     console = OUTPUT / "console.log"
-    with vm.Machine(initramfs, "bench", console,
-                    lambda command: qemu_of(command, profile)) as machine:
+    with vm.Machine(initramfs, "bench", console, adjust) as machine:
         try:
             for line in machine.lines():
                 machine.allow(PATIENCE)
@@ -291,12 +302,45 @@ def profile():
         script = f"{INSTALL}insmod /mach.ko\n" \
                  f"/bench/bench -x -r 1 '{row}'\n" \
                  "grep -E ' [tTwW] ' /proc/kallsyms | gzip | base64 | sed 's/^/| /'\n"
-        boot(script, each, profile=True)
+        boot(script, each, lambda command: qemu_of(command, profile=True))
         text = bench_profile.report(row, counts, symbols, iterations[0])
         print(text)
         (OUTPUT / f"profile-{row}.txt").write_text(text + "\n")
         by_line = bench_profile.lines(counts, symbols, iterations[0])
         (OUTPUT / f"profile-{row}-lines.txt").write_text(by_line + "\n")
+
+
+# How much longer than pipes our pairs may take beside each other, of the time of one.
+PARALLEL_MUST = 0.10
+
+
+def parallel():
+    """`make bench-parallel`: real time, so ratios of what was measured in turn."""
+    times = {}
+
+    def each(line):
+        row, _, pairs, turn, _, ns, remark = line.split(",", 6)
+        if not ns:
+            vm.fail(f"{row}: {remark}")
+        times.setdefault(row, {}).setdefault(int(turn), {})[int(pairs)] = float(ns)
+
+    rounds = vm.setting("ROUNDS", "41")
+    rows = ("message_round_trip", "pipe_round_trip")
+    boot(f"sleep 3\ninsmod /mach.ko\n/bench/bench -t -r {rounds} {' '.join(rows)}\nrmmod mach\n",
+         each, parallel_qemu)
+    ratios = {row: [turn[2] / turn[1] for turn in times[row].values()] for row in rows}
+    ours, pipes = (ratios[row] for row in rows)
+    more = statistics.median(a - b for a, b in zip(ours, pipes))
+    lines = [f"{'two pairs on two CPUs against one pair':40}{'median':>8}{'quartiles':>16}"]
+    for row in rows:
+        low, middle, high = statistics.quantiles(ratios[row], n=4)
+        lines.append(f"{row:40}{middle:8.3f}{f'{low:.3f} {high:.3f}':>16}")
+    verdict = "aim" if more <= 0 else "must" if more <= PARALLEL_MUST else "MISSED"
+    lines.append(f"{'more than pipes':40}{more:+8.3f}  must {PARALLEL_MUST:.2f}, aim 0.00: {verdict}")
+    lines.append(f"wall clock; {rounds} rounds in turn, medians of ratios within a round")
+    text = "\n".join(lines)
+    print(text)
+    (OUTPUT / "parallel.txt").write_text(text + "\n")
 
 
 def main():
@@ -307,6 +351,8 @@ def main():
         compare() if os.environ.get("BASE") else measure()
     elif what == "profile":
         profile()
+    elif what == "parallel":
+        parallel()
     else:
         vm.fail(__doc__)
 

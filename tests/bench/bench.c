@@ -4,9 +4,10 @@
  *
  *	| row,size,cpus,round,iterations,ns per operation,remark
  *
- *	bench [-r ROUNDS] [-o] [-p] [-x] [ROW…]
+ *	bench [-r ROUNDS] [-o] [-p] [-x] [-t] [ROW…]
  *
- * -o: only rows that use the module; -p: rows that do not; -x: for the profiler.
+ * -o: only rows that use the module; -p: rows that do not; -x: for the profiler;
+ * -t: one pair and two at a time, in turn, with the number of pairs for the CPUs.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -33,6 +34,12 @@ extern const struct bench_row *const __stop_bench_rows[];
 
 /* The round that this process measures, in memory shared with the frame. */
 static struct run *current;
+
+/* Room for two rounds, and where they meet. */
+static struct {
+	struct run runs[2];
+	_Atomic int come;
+} *shared;
 
 static uint64_t now(void)
 {
@@ -65,6 +72,11 @@ bool bench_next_phase(struct run *run)
 		run->left = run->iterations - 1;
 		if (run->profile)
 			profile_start();
+		if (run->together) {
+			(*run->come)++;
+			while (*run->come < run->together)
+				;
+		}
 		run->began = now();
 		return true;
 	default:
@@ -189,17 +201,11 @@ const char *program_path(void)
 
 /* Running rows */
 
-static void run_round(const struct bench_row *row, uint64_t size, bool two, int round,
-		      bool profile)
+static pid_t start_round(const struct bench_row *row, struct run *run)
 {
-	int status;
 	pid_t pid;
 
-	memset(current, 0, sizeof(*current));
-	current->iterations = row->iterations;
-	current->size = size;
-	current->peer_cpu = two;
-	current->profile = profile;
+	current = run;
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0) {
@@ -208,27 +214,74 @@ static void run_round(const struct bench_row *row, uint64_t size, bool two, int 
 	}
 	if (pid == 0) {
 		setpgid(0, 0);
-		bench_pin(0);
+		bench_pin(run->cpu);
 		alarm(ROUND_LIMIT_S);
-		row->run(current);
+		row->run(run);
 		leave();
 	}
+	return pid;
+}
+
+static void finish_round(struct run *run, pid_t pid)
+{
+	int status = 0;
+
 	waitpid(pid, &status, 0);
 	kill(-pid, SIGKILL);
+	if (!run->done && !*run->remark)
+		snprintf(run->remark, sizeof(run->remark), "did not finish (%#x)", status);
+}
+
+static void tell_round(const struct bench_row *row, const struct run *run, int cpus, int round,
+		       double ns)
+{
+	int status;
+
 	/* Peers are reaped by init; they must be gone before the next round. */
 	while (waitpid(-1, &status, 0) > 0)
 		;
-	if (!current->done && !*current->remark)
-		snprintf(current->remark, sizeof(current->remark), "did not finish (%#x)", status);
-	printf("| %s,%llu,%d,%d,%llu,", row->name, (unsigned long long)size, two + 1, round,
-	       (unsigned long long)row->iterations);
-	if (current->done)
-		printf("%.1f,\n", current->ns);
+	printf("| %s,%llu,%d,%d,%llu,", row->name, (unsigned long long)run->size, cpus, round,
+	       (unsigned long long)run->iterations);
+	if (run->done)
+		printf("%.1f,\n", ns);
 	else
-		printf(",%s\n", current->remark);
+		printf(",%s\n", run->remark);
 	fflush(stdout);
 	/* What a serial port does in the background would count. */
 	tcdrain(STDOUT_FILENO);
+}
+
+static void run_round(const struct bench_row *row, uint64_t size, bool two, int round,
+		      bool profile)
+{
+	struct run *run = &shared->runs[0];
+
+	*run = (struct run){
+		.iterations = row->iterations, .size = size, .peer_cpu = two, .profile = profile,
+	};
+	finish_round(run, start_round(row, run));
+	tell_round(row, run, two + 1, round, run->ns);
+}
+
+/* So many pairs at a time; tells the mean of their times. */
+static void run_pairs(const struct bench_row *row, int pairs, int round)
+{
+	struct run *runs = shared->runs;
+	pid_t pids[2];
+
+	shared->come = 0;
+	for (int i = 0; i < pairs; i++)
+		runs[i] = (struct run){
+			.iterations = row->iterations, .cpu = i, .peer_cpu = i,
+			.come = &shared->come, .together = pairs,
+		};
+	for (int i = 0; i < pairs; i++)
+		pids[i] = start_round(row, &runs[i]);
+	for (int i = 0; i < pairs; i++)
+		finish_round(&runs[i], pids[i]);
+	if (pairs == 2 && !runs[1].done)
+		runs[0] = runs[1];
+	tell_round(row, &runs[0], pairs, round, (runs[0].ns + runs[pairs - 1].ns) / 2);
 }
 
 static bool selected(const struct bench_row *row, int count, char **patterns)
@@ -244,10 +297,10 @@ static bool selected(const struct bench_row *row, int count, char **patterns)
 int main(int argc, char **argv)
 {
 	unsigned int want = 0, rounds = 3;
-	bool profile = false;
+	bool profile = false, together = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "r:opx")) != -1) {
+	while ((option = getopt(argc, argv, "r:opxt")) != -1) {
 		switch (option) {
 		case 'r':
 			rounds = (unsigned int)atoi(optarg);
@@ -261,16 +314,28 @@ int main(int argc, char **argv)
 		case 'x':
 			profile = true;
 			break;
+		case 't':
+			together = true;
+			break;
 		default:
 			return 2;
 		}
 	}
-	current = mmap(NULL, sizeof(*current), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (current == MAP_FAILED)
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
 		return 1;
 	/* Orphans of a round come to us. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	for (int round = 0; together && round < (int)rounds; round++)
+		for (const struct bench_row *const *at = __start_bench_rows;
+		     at < __stop_bench_rows; at++)
+			for (int i = 0; i < 2; i++)
+				/* Now this first, now the other */
+				if (selected(*at, argc - optind, argv + optind))
+					run_pairs(*at, (i ^ round) & 1 ? 2 : 1, round);
+	if (together)
+		return 0;
 	for (const struct bench_row *const *at = __start_bench_rows; at < __stop_bench_rows; at++) {
 		const struct bench_row *row = *at;
 

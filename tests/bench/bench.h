@@ -13,6 +13,9 @@
  * Every round of a row is a process of its own, pinned to CPU 0. A row marked PAIR
  * has a second process, bench_peer(), and is measured with both on CPU 0 and with
  * the second one on CPU 1. A row marked OURS uses the module.
+ *
+ * With -t a row is measured once alone and once as two pairs at a time, each on a
+ * CPU of its own: that takes real time and CPUs that run at the same time.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -35,8 +38,11 @@ struct run {
 	/* Set by the frame. */
 	uint64_t iterations;
 	uint64_t size;		/* of rows that VARY */
-	int peer_cpu;
+	int cpu, peer_cpu;
 	bool profile;		/* bracket the loop for the profiler */
+	/* Rounds that are measured at the same time begin together: how many have come of how many. */
+	_Atomic int *come;
+	int together;
 	/* Results. */
 	double ns;
 	bool done;

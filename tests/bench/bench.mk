@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# `make bench` and `make bench-profile`. Part of scripts/build.mk. Programs are
+# `make bench`, `make bench-parallel` and `make bench-profile`. Part of scripts/build.mk. Programs are
 # made as those of tests/vm; the machine they run on is made by
 # scripts/run-bench.py, with the QEMU that scripts/bench-prepare.sh provides.
 
@@ -72,6 +72,9 @@ export BASE ROWS ROUNDS
 
 bench: bench-ready
 	@scripts/run-bench.py measure
+
+bench-parallel: bench-ready
+	@scripts/run-bench.py parallel
 
 bench-profile: bench-ready $(BENCH)/profiler.so
 	@scripts/run-bench.py profile

@@ -26,6 +26,8 @@ struct server {
 
 /* Starts a second task that answers messages of any size with equal ones. */
 void server_start(struct run *run, struct server *server);
+/* One with so many threads, which all wait for the next message. */
+void server_start_threads(struct run *run, struct server *server, unsigned int threads);
 
 /* One request and its reply, through a message of WHOLE_SIZE. */
 static inline void server_call(struct server *server, struct small_message *message)
