@@ -69,7 +69,7 @@ static void *wait_for_ever(void *port)
 }
 
 /* Threads that wait at other ports: they are waiters, and threads of the task. */
-BENCH_SIZES(scale_waiting_threads, 2000, VARIES | OURS, 1, 100, 1000)
+BENCH_SIZES(scale_waiting_threads, 2000, VARIES | OURS, 1, 100, 10000)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -87,6 +87,19 @@ BENCH_SIZES(scale_waiting_threads, 2000, VARIES | OURS, 1, 100, 1000)
 		one_message(port, port);
 }
 
+/* Threads that wait at the very port, of which each message wakes one */
+BENCH_SIZES(scale_waiters, 2000, VARIES | OURS, 1, 100, 10000)
+{
+	struct small_message message = { .header = { .id = 1 } };
+	struct server server;
+
+	server_start_threads(run, &server, (unsigned int)run->size);
+	/* All of them have come to wait. */
+	usleep(200000);
+	while (bench_more(run))
+		server_call(&server, &message);
+}
+
 static void be_a_task(void *argument)
 {
 	(void)argument;
@@ -97,7 +110,7 @@ static void be_a_task(void *argument)
 		pause();
 }
 
-BENCH_SIZES(scale_tasks, 2000, VARIES | OURS, 1, 100, 1000)
+BENCH_SIZES(scale_tasks, 2000, VARIES | OURS, 1, 100, 10000)
 {
 	name_t port;
 
