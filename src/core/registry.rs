@@ -37,7 +37,8 @@ pub(crate) struct TrapReport {
 /// All traps by number.
 pub(crate) struct TrapRegistry {
     trace: bool,
-    entries: [Option<Entry>; nr::COUNT],
+    /// By position; on the heap from the beginning, as the kernel's stack is small.
+    entries: KVec<Option<Entry>>,
     calls: Counters<{ nr::COUNT }>,
     errors: Counters<{ nr::COUNT }>,
 }
@@ -55,7 +56,7 @@ impl TrapRegistry {
     pub(crate) fn new(trace: bool) -> Result<Self> {
         Ok(Self {
             trace,
-            entries: [None; nr::COUNT],
+            entries: KVec::from_elem(None, nr::COUNT, GFP_KERNEL)?,
             calls: Counters::new()?,
             errors: Counters::new()?,
         })
