@@ -344,7 +344,8 @@ TEST(tcp_tells_of_connections_urgent_data_and_resets)
 	mach_open();
 	listener.kqueue = new_kqueue();
 	listener.watched = socket(AF_INET, SOCK_STREAM, 0);
-	REQUIRE(listener.watched >= 0);
+	if (listener.watched < 0)
+		SKIP("a kernel without TCP");
 	address = bound(listener.watched);
 	REQUIRE(!listen(listener.watched, 5));
 	CHECK_RET(watch(&listener, EVFILT_READ, EV_ADD, 0, 0), 0);
