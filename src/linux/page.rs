@@ -6,18 +6,16 @@
 
 use kernel::{
     mm::virt::VmaNew,
-    page::{
-        Page,
-        PAGE_SIZE, //
-    },
+    page::Page,
     prelude::*, //
 };
 
-/// Allocates a page with these contents.
-pub(crate) fn filled_page(contents: &[u8; PAGE_SIZE]) -> Result<Page> {
-    let page = Page::alloc_page(GFP_KERNEL)?;
+/// Allocates a page that begins with these contents, and is zero otherwise. Fails with `ENOMEM`, and
+/// with `EINVAL` if they are more than a page.
+pub(crate) fn filled_page(contents: &[u8]) -> Result<Page> {
+    let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
     // SAFETY: The contents are readable, and nobody else knows the page.
-    unsafe { page.write_raw(contents.as_ptr(), 0, PAGE_SIZE)? };
+    unsafe { page.write_raw(contents.as_ptr(), 0, contents.len())? };
     Ok(page)
 }
 

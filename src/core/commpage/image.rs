@@ -6,8 +6,8 @@
 //! osfmk/i386/cpu_capabilities.h, version 13 of the page (ABI loader §8). What is not written here
 //! reads as zero: above all the time fields, in place of which clients use `clock_gettime`.
 
-/// Bytes of the page.
-const SIZE: usize = 4096;
+/// Bytes that tell something; the rest of the page is zero.
+pub(crate) const SIZE: usize = 0x40;
 
 const SIGNATURE64: &[u8; 16] = b"commpage 64-bit\0";
 const SIGNATURE32: &[u8; 16] = b"commpage 32-bit\0";
@@ -90,7 +90,7 @@ pub(crate) struct Facts {
     pub(crate) memory: u64,
 }
 
-/// The page that tells `facts`. Both differ in their signature only.
+/// The beginning of the page that tells `facts`. Both differ in their signature only.
 pub(crate) fn contents(facts: &Facts, width: Width) -> [u8; SIZE] {
     // The fields have a byte each.
     let cpus = u8::try_from(facts.cpus).unwrap_or(u8::MAX);
