@@ -281,10 +281,9 @@ fn refers_to(process: &ProcessId, descriptor: Descriptor, file: NonNull<bindings
     find_in_threads(process, |thread| {
         let mut number = descriptor.0;
         // SAFETY: The thread is valid; the function takes the lock that keeps its table.
-        let found =
-            NonNull::new(unsafe { bindings::fget_task_next(thread.as_ptr(), &raw mut number) });
+        let found = unsafe { bindings::fget_task_next(thread.as_ptr(), &raw mut number) };
         // A thread that ends has no table any more: then another one is asked.
-        let found = found?;
+        let found = NonNull::new(found)?;
         // SAFETY: The reference is ours.
         unsafe { bindings::fput(found.as_ptr()) };
         Some(number == descriptor.0 && found == file)

@@ -56,8 +56,8 @@ use super::{
 /// What is kept as long as the pinned memory is there: a count of it.
 pub(crate) type Label = Arc<dyn Send + Sync>;
 
-/// So many pages are pinned in one go, with the mmap lock held.
-const BATCH: usize = 256;
+/// So many pages are pinned in one go, with the mmap lock held, and their list on the stack.
+const BATCH: usize = 64;
 
 /// The room that pinned pages take up in the account of an address space.
 ///
