@@ -206,7 +206,8 @@ pub(crate) fn words(task: &Task, flavor: i32) -> KernResult<usize> {
 /// A state of `thread`, one of `task`'s.
 ///
 /// `KERN_INVALID_ARGUMENT` for states that there are not, `KERN_FAILURE` for registers that the
-/// processor has not, `KERN_NOT_SUPPORTED` for what clients do not hand in, `KERN_TERMINATED`, `KERN_ABORTED` when a signal comes first, `KERN_RESOURCE_SHORTAGE`.
+/// processor has not, `KERN_NOT_SUPPORTED` for what clients do not hand in, `KERN_TERMINATED`,
+/// `KERN_ABORTED` when a signal comes first, `KERN_RESOURCE_SHORTAGE`.
 pub(crate) fn get(task: &Task, thread: &Thread, flavor: i32) -> KernResult<KVec<u32>> {
     let wanted = Wanted::new(task, flavor)?;
     if wanted.part == Part::Debug {
