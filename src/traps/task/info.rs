@@ -209,11 +209,11 @@ fn task_info(
     };
     match flavor {
         task_flavor::ABSOLUTE_TIME => {
-            let (_, living, all) = use_of(task)?;
+            let (_, living, ended) = use_of(task)?;
             Words::of_if_room(
                 &AbsoluteTime {
-                    total_user: all.user,
-                    total_system: all.system,
+                    total_user: ended.user.saturating_add(living.user),
+                    total_system: ended.system.saturating_add(living.system),
                     threads_user: living.user,
                     threads_system: living.system,
                 },
