@@ -449,12 +449,12 @@ u64 mach_shim_cpu_time(unsigned int cpu, unsigned int item)
 
 int mach_shim_get_user_u32(u32 *to, unsigned long from)
 {
-	return get_user(*to, (u32 __user *)from);
+	return should_fail_usercopy() ? -EFAULT : get_user(*to, (u32 __user *)from);
 }
 
 int mach_shim_get_user_u64(u64 *to, unsigned long from)
 {
-	return get_user(*to, (u64 __user *)from);
+	return should_fail_usercopy() ? -EFAULT : get_user(*to, (u64 __user *)from);
 }
 
 /*
