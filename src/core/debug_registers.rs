@@ -167,15 +167,15 @@ impl State {
 impl Thread {
     /// The thread's debug registers, if anybody has set them.
     pub(crate) fn debug_registers(&self) -> Option<&DebugRegisters> {
-        self.debug.as_ref().map(|registers| &**registers)
+        self.debug.get()
     }
 
     /// Sets the thread's debug registers, see [`DebugRegisters::set`].
     pub(crate) fn set_debug_registers(&self, values: &Values) -> KernResult {
-        if self.debug.as_ref().is_none() {
+        if self.debug.get().is_none() {
             let registers = DebugRegisters::new().map_err(|_| KernError::RESOURCE_SHORTAGE)?;
             // If there are some by now, these go.
-            self.debug.populate(registers);
+            let _ = self.debug.put(registers);
             // Either `end` finds them, or we see that it has been there.
             barrier::smp_mb(Full);
         }

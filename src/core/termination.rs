@@ -118,6 +118,14 @@ impl Termination {
         self.progress.store(progress, Relaxed);
         self.task.suspension.arrivals.wake_all();
     }
+
+    /// The thread goes on, and is suspended if it was.
+    fn give_up(&self) {
+        self.thread.terminating.xchg(false, Full);
+        // Without memory it is found when it is suspended again.
+        let _ = self.task.suspension.stop(self.thread.linux());
+        self.finish(progress::FAILED);
+    }
 }
 
 impl TaskWorkItem for Termination {
@@ -143,16 +151,6 @@ impl TaskWorkItem for Termination {
             }
             Leaving::No => self.give_up(),
         }
-    }
-}
-
-impl Termination {
-    /// The thread goes on, and is suspended if it was.
-    fn give_up(&self) {
-        self.thread.terminating.xchg(false, Full);
-        // Without memory it is found when it is suspended again.
-        let _ = self.task.suspension.stop(self.thread.linux());
-        self.finish(progress::FAILED);
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::linux::{
     current,
+    once::Once,
     registers::Parking,
     task_work::{
         TaskWork,
@@ -39,7 +40,6 @@ use kernel::{
         },
         barrier,
         Arc,
-        SetOnce,
         SpinLock, //
     },
 };
@@ -80,7 +80,7 @@ pub(crate) struct Thread {
     #[pin]
     pub(crate) handed: Handed,
     /// Made when somebody sets them.
-    pub(super) debug: SetOnce<Arc<DebugRegisters>>,
+    pub(super) debug: Once<DebugRegisters>,
     /// The child that this thread forked last and did not wait for yet.
     #[pin]
     last_child: SpinLock<Option<Arc<Unborn>>>,
@@ -113,7 +113,7 @@ impl Thread {
                 holds: Count::new(),
                 parking <- Parking::new(),
                 handed <- Handed::new(),
-                debug: SetOnce::new(),
+                debug: Once::new(),
                 last_child <- new_spinlock!(None, "Thread::last_child"),
                 work: TaskWork::new(),
                 _live: Live::new(&THREADS),
@@ -221,7 +221,7 @@ impl Thread {
             state.thread_ended();
         }
         drop(self.take_last_child());
-        if let Some(registers) = self.debug.as_ref() {
+        if let Some(registers) = self.debug_registers() {
             registers.end();
         }
         self.mach.count(Event::ThreadEnded);
