@@ -185,7 +185,15 @@ def report(state):
 # --- One boot ------------------------------------------------------------------------
 
 def session(state, minutes, replay=None):
-    """One VM. Returns the finding that ended it, if one did."""
+    """One VM whose kernel is fit for it. Returns the finding that ended it, if one did."""
+    try:
+        return vm.with_fit_kernel(lambda: run_boot(state, minutes, replay))
+    except vm.Unfit as unfit:
+        vm.fail(f"the kernel is unfit at each boot, before the module is loaded: {unfit}")
+
+
+def run_boot(state, minutes, replay):
+    """One boot of it."""
     def fill(archive):
         if replay is not None:
             archive.text("fuzz/replay", "".join(f"{line}\n" for line in replay))
@@ -216,6 +224,8 @@ def session(state, minutes, replay=None):
                         finding = Finding(0, line.partition(" ")[2].partition(" ")[2])
                     elif line.startswith("@ done"):
                         break
+                    elif line.startswith("@ unfit"):
+                        raise vm.Unfit(line.removeprefix("@ unfit "))
                     elif line.startswith("#") and finding:
                         finding.log.append(line)
                     continue

@@ -195,6 +195,8 @@ def run_boot(paths, totals, others=()):
                     current.end(verdict, int(ms) / 1000)
                     current = None
                     machine.allow(GRACE)
+                elif word == "unfit":
+                    raise vm.Unfit(rest)
                 elif word == "abort":
                     name = current.name if current else "vm"
                     print(f"   {name}: the kernel is not fit to go on: {rest}", flush=True)
@@ -224,7 +226,11 @@ def run_vm(paths, totals, others=()):
     """Run programs in the VM, in as many boots as it takes."""
     for _ in range(MAX_BOOTS):
         before = len(paths)
-        paths = run_boot(paths, totals, others)
+        try:
+            paths = vm.with_fit_kernel(lambda left=paths: run_boot(left, totals, others))
+        except vm.Unfit as unfit:
+            totals.fail("kernel", f"unfit at each boot, before the module is loaded: {unfit}")
+            break
         if not paths or len(paths) == before:
             break
         print(f"== vm: booting again for the other {len(paths)} programs", flush=True)

@@ -39,6 +39,9 @@ SLOWNESS = int(os.environ.get("SLOWNESS") or (8 if DEBUG else 4 if KCSAN else 1)
 # Seconds from the start of QEMU to the first line of our init.
 BOOT_LIMIT = 240 * (2 if DEBUG else 1)
 
+# Boots in a row that may be lost to a kernel that finds fault with itself.
+BOOTS = 3
+
 
 def fail(text):
     """Stop with a message."""
@@ -193,6 +196,27 @@ def _die_with_parent():
 
 class Hang(Exception):
     """The VM has not said anything for too long."""
+
+
+class Unfit(Exception):
+    """The kernel found fault with itself before the module was loaded."""
+
+
+def with_fit_kernel(boot):
+    """Call `boot`, which boots a VM, again as long as it raises Unfit, up to BOOTS times.
+
+    Emulated processors make the debug kernel report something now and then while it
+    boots. That is no finding about the module, but a kernel that does it every time
+    has to be mended: then the last Unfit is raised.
+    """
+    for number in range(1, BOOTS + 1):
+        try:
+            return boot()
+        except Unfit as unfit:
+            print(f"== vm: unfit before the module was loaded (boot {number} of at most "
+                  f"{BOOTS}): {unfit}", flush=True)
+            if number == BOOTS:
+                raise
 
 
 class Machine:

@@ -17,6 +17,7 @@
  *   @ end NAME VERDICT MS    VERDICT is "exit N", "signal N" or "timeout"
  *   @ fault NAME TEXT        NAME did harm: kernel warning, leak, stuck process
  *   @ abort TEXT             the kernel is not fit to go on
+ *   @ unfit TEXT             it was not before the module came: no test has run
  *   @ done                   all programs have run
  *   | TEXT                   output of the program
  *   # TEXT                   kernel log
@@ -99,8 +100,11 @@ static bool is_fatal(const char *line)
 	       strstr(line, "panicked at") || strstr(line, "lockup");
 }
 
-/* A record of /dev/kmsg is "level,seq,usec,flags;text\n" and " KEY=value\n"s. */
-static void read_log(void)
+/*
+ * A record of /dev/kmsg is "level,seq,usec,flags;text\n" and " KEY=value\n"s. Those
+ * before the first of which `begins` says yes are left out.
+ */
+static void read_log_from(bool (*begins)(const char *line))
 {
 	char record[8192];
 	ssize_t n;
@@ -118,8 +122,15 @@ static void read_log(void)
 			continue;
 		text++;
 		text[strcspn(text, "\n")] = '\0';
+		if (begins && log_count == 0 && !begins(text))
+			continue;
 		log_lines[log_count++] = strdup(text);
 	}
+}
+
+static void read_log(void)
+{
+	read_log_from(NULL);
 }
 
 static void forget_log(void)
@@ -537,6 +548,17 @@ static int find_leaks(void)
 	return found ? EUCLEAN : 0;
 }
 
+/*
+ * The kernel has found fault with itself, before the module came. Nothing that it
+ * would say from now on is worth anything, so somebody has to boot again.
+ */
+static void tell_unfit(void)
+{
+	read_log_from(is_report);
+	print_log();
+	tell("@ unfit %s", log_count ? log_lines[0] : "lockdep is off, the log does not say why");
+}
+
 /* Lockdep still watches, or it has reported something. */
 static int lockdep_is_on(void)
 {
@@ -565,11 +587,15 @@ int main(int argc, char **argv)
 	fcntl(fileno(list), F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	lseek(kmsg, 0, SEEK_END);
 
 	debug_kernel = getenv("MACH_DEBUG");
 	if (getenv("MACH_SLOWNESS"))
 		slowness = atol(getenv("MACH_SLOWNESS"));
+	if (debug_kernel && lockdep_is_on() == ENOLCK) {
+		tell_unfit();
+		return 0;
+	}
+	lseek(kmsg, 0, SEEK_END);
 	if (debug_kernel) {
 		fit = module_step("kernel/lockdep", lockdep_is_on) &&
 		      module_step("kernel/kmemleak", forget_leaks);
