@@ -171,7 +171,7 @@ impl Mach {
             &super::task::TASKS,
             &super::thread::THREADS,
             &UNBORN,
-            &super::suspension::STOPS,
+            &super::stop::STOPS,
             &super::debug_registers::DEBUG_REGISTERS,
             &VCHROOTS,
             &WATCHES,

@@ -23,6 +23,7 @@ use crate::linux::{
         self,
         Registers, //
     },
+    stopped_registers, //
 };
 
 /// What was found; nothing when the thread has handed its registers in.
@@ -38,7 +39,7 @@ impl Task {
         }
         self.with_live(thread, || {
             let parked = thread.parking.read();
-            parked.or_else(|| registers::of_sleeping(thread.linux()))
+            parked.or_else(|| stopped_registers::of_sleeping(thread.linux()))
         })
     }
 
@@ -60,10 +61,10 @@ impl Task {
             float::of_current(into);
             return Ok(Some(()));
         }
-        if registers::has_readable_float(linux) {
+        if stopped_registers::has_readable_float(linux) {
             self.with_live(thread, || {
                 let parked = thread.parking.read_float(into);
-                parked.or_else(|| registers::float_of_sleeping(linux, into))
+                parked.or_else(|| stopped_registers::float_of_sleeping(linux, into))
             })
         } else {
             self.with_parked(thread, || thread.parking.read_float(into))

@@ -17,30 +17,17 @@
 //! Locks: `Suspension::stops` (mutex). Nothing else is taken under it.
 
 use super::{
-    mach,
+    stop::Stop,
+    suspend_count::SuspendCount,
     KernError,
     KernResult,
-    Live,
-    ObjectCounter,
     Task,
     Thread, //
 };
 use crate::linux::{
-    current,
-    deferred::{
-        Deferred,
-        Job, //
-    },
     park::{
         self,
         Unparked, //
-    },
-    process::ProcessId,
-    task_work::{
-        interrupt,
-        run_in,
-        TaskWork,
-        TaskWorkItem, //
     },
     thread::ThreadRef,
     wait::{
@@ -51,7 +38,6 @@ use crate::linux::{
     },
 };
 use kernel::{
-    alloc::Flags,
     new_mutex,
     prelude::*,
     sync::{
@@ -64,53 +50,10 @@ use kernel::{
     },
 };
 
-pub(super) static STOPS: ObjectCounter = ObjectCounter::new("stops");
-
-/// A number of suspensions.
-pub(super) struct Count(Atomic<u32>);
-
-impl Count {
-    /// None.
-    pub(super) const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-
-    fn get(&self) -> u32 {
-        self.0.load(Relaxed)
-    }
-
-    /// Whether there are any; ordered after everything that the caller has done.
-    fn is_raised(&self) -> bool {
-        self.0.fetch_add(0, Full) != 0
-    }
-
-    /// One more. `KERN_FAILURE` if there can be no more.
-    fn raise(&self) -> KernResult {
-        self.change(|count| count.checked_add(1)).map(drop)
-    }
-
-    /// One less; whether it was the last. `KERN_FAILURE` if there is none.
-    fn lower(&self) -> KernResult<bool> {
-        self.change(|count| count.checked_sub(1))
-            .map(|count| count == 0)
-    }
-
-    fn change(&self, next: impl Fn(u32) -> Option<u32>) -> KernResult<u32> {
-        let mut old = self.get();
-        loop {
-            let new = next(old).ok_or(KernError::FAILURE)?;
-            match self.0.cmpxchg(old, new, Full) {
-                Ok(_) => return Ok(new),
-                Err(now) => old = now,
-            }
-        }
-    }
-}
-
 /// What a task keeps for stopping its threads.
 #[pin_data]
 pub(super) struct Suspension {
-    count: Count,
+    count: SuspendCount,
     /// Whether a thread may run that was made while the task was suspended.
     missed: Atomic<bool>,
     /// Where its threads park.
@@ -128,7 +71,7 @@ impl Suspension {
     /// Makes that of a task that is not suspended.
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            count: Count::new(),
+            count: SuspendCount::new(),
             missed: Atomic::new(false),
             parked <- new_wait_queue!("Suspension::parked"),
             arrivals <- new_wait_queue!("Suspension::arrivals"),
@@ -153,8 +96,8 @@ impl Suspension {
     pub(super) fn stop(&self, thread: &ThreadRef) -> Result {
         let stop = {
             let mut stops = self.stops.lock();
-            stops.retain(|stop| stop.work.is_queued());
-            let queued = stops.iter().find(|stop| stop.thread.is(thread));
+            stops.retain(|stop| stop.is_queued());
+            let queued = stops.iter().find(|stop| stop.is_for(thread));
             match queued {
                 Some(stop) => stop.clone(),
                 None => {
@@ -283,7 +226,7 @@ impl Task {
     }
 
     /// Parks the current thread, one of the task's, as long as it is to stop.
-    fn park(&self, stop: &Arc<Stop>) {
+    pub(super) fn park(&self, stop: &Arc<Stop>) {
         if self.suspension.missed.xchg(false, Full) && self.suspend_count() != 0 {
             // Without memory the next one that parks tries again.
             if self.stop_all().is_err() {
@@ -320,85 +263,4 @@ impl Thread {
     pub(crate) fn suspend_count(&self) -> u32 {
         self.suspensions.get()
     }
-
-    /// Ends a wait of the thread in the kernel, if signals can end it. Fails without memory.
-    pub(crate) fn abort(&self) -> KernResult {
-        let nudge = Nudge {
-            work: TaskWork::new(),
-            _live: Live::new(&STOPS),
-        };
-        let nudge = Arc::new(nudge, GFP_KERNEL_ACCOUNT)?;
-        // One that is exiting waits for nothing that could be ended.
-        let _ = interrupt(self.linux(), nudge);
-        Ok(())
-    }
-}
-
-/// Has a thread park on its way to user space.
-struct Stop {
-    work: TaskWork,
-    thread: ThreadRef,
-    _live: Live,
-}
-
-impl Stop {
-    fn new(thread: ThreadRef, flags: Flags) -> Result<Arc<Self>> {
-        let stop = Self {
-            work: TaskWork::new(),
-            thread,
-            _live: Live::new(&STOPS),
-        };
-        Ok(Arc::new(stop, flags)?)
-    }
-
-    /// Queues it, unless it is queued, or the thread is exiting. Does not sleep.
-    fn queue(self: &Arc<Self>) {
-        let _ = run_in(&self.thread, self.clone());
-    }
-
-    /// Queues it when the current work of the thread is over: before, it would be run again at
-    /// once. Fails without memory.
-    fn queue_again_soon(self: &Arc<Self>) -> Result {
-        Deferred::new(QueueAgain(self.clone()), GFP_KERNEL_ACCOUNT)?.run_soon();
-        Ok(())
-    }
-}
-
-impl TaskWorkItem for Stop {
-    fn task_work(&self) -> &TaskWork {
-        &self.work
-    }
-
-    fn run(self: Arc<Self>) {
-        if current::is_exiting() {
-            return;
-        }
-        // A process that has loaded another image has a task that nobody has suspended.
-        let task = mach().and_then(|mach| mach.task_of(&ProcessId::current()));
-        if let Some(task) = task {
-            task.park(&self);
-        }
-    }
-}
-
-struct QueueAgain(Arc<Stop>);
-
-impl Job for QueueAgain {
-    fn run(&self) {
-        self.0.queue();
-    }
-}
-
-/// Nothing to do: what matters is that the thread is interrupted for it.
-struct Nudge {
-    work: TaskWork,
-    _live: Live,
-}
-
-impl TaskWorkItem for Nudge {
-    fn task_work(&self) -> &TaskWork {
-        &self.work
-    }
-
-    fn run(self: Arc<Self>) {}
 }

@@ -13,7 +13,7 @@
 
 use super::{
     object::Live,
-    suspension::STOPS,
+    stop::STOPS,
     KernError,
     KernResult,
     Task,
@@ -25,10 +25,11 @@ use crate::linux::{
         Deferred,
         Job, //
     },
-    registers::{
-        self,
+    forced_exit::{
+        leave_by_exit,
         Leaving, //
     },
+    registers::trap_instruction,
     task_work::{
         interrupt,
         TaskWork,
@@ -66,7 +67,7 @@ struct Termination {
 impl Task {
     /// Notes how the current thread, one of the task's, makes its traps.
     pub(crate) fn note_trap_instruction(&self) {
-        if let Some(address) = registers::trap_instruction() {
+        if let Some(address) = trap_instruction() {
             self.trap_instruction.store(address, Relaxed);
         }
     }
@@ -139,7 +140,7 @@ impl TaskWorkItem for Termination {
             return self.finish(progress::LEAVES);
         }
         let known = self.task.trap_instruction.load(Relaxed);
-        match registers::leave_by_exit((known != 0).then_some(known)) {
+        match leave_by_exit((known != 0).then_some(known)) {
             Leaving::Yes => self.finish(progress::LEAVES),
             Leaving::NotYet => {
                 // Now it would be run again at once. Without memory the thread stays.

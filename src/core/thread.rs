@@ -11,7 +11,7 @@ use super::{
     handed::Handed,
     object::Live,
     states::States,
-    suspension::Count,
+    suspend_count::SuspendCount,
     tasks::Unborn,
     Event,
     Mach,
@@ -23,7 +23,7 @@ use super::{
 use crate::linux::{
     current,
     once::Once,
-    registers::Parking,
+    stopped_registers::Parking,
     task_work::{
         TaskWork,
         TaskWorkItem, //
@@ -69,11 +69,11 @@ pub(crate) struct Thread {
     /// Whether the thread may be cancelled, and whether it is to be.
     pub(crate) cancellation: Atomic<u32>,
     /// How often the thread is suspended.
-    pub(super) suspensions: Count,
+    pub(super) suspensions: SuspendCount,
     /// Whether somebody ends it.
     pub(super) terminating: Atomic<bool>,
     /// How often somebody keeps it from its program for a moment.
-    pub(super) holds: Count,
+    pub(super) holds: SuspendCount,
     #[pin]
     pub(super) parking: Parking,
     /// The registers that its client has handed in.
@@ -108,9 +108,9 @@ impl Thread {
                 pthread_handle: Atomic::new(0),
                 dispatch_queue: Atomic::new(0),
                 cancellation: Atomic::new(0),
-                suspensions: Count::new(),
+                suspensions: SuspendCount::new(),
                 terminating: Atomic::new(false),
-                holds: Count::new(),
+                holds: SuspendCount::new(),
                 parking <- Parking::new(),
                 handed <- Handed::new(),
                 debug: Once::new(),

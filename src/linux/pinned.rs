@@ -46,11 +46,9 @@ use kernel::{
 };
 
 use super::{
-    bindings as shim, current,
-    page_list::{
-        is_killed,
-        Pages, //
-    },
+    bindings as shim,
+    current,
+    page_block::Pages, //
 };
 
 /// What is kept as long as the pinned memory is there: a count of it.
@@ -144,7 +142,7 @@ impl Pinned {
             pinned
                 .pages
                 .extend_from_slice(batch.get(..got).unwrap_or_default(), GFP_KERNEL_ACCOUNT)?;
-            if is_killed() {
+            if !current::yields() {
                 return Err(EINTR);
             }
             if got < wanted {

@@ -50,11 +50,11 @@ use super::{
     bindings as shim,
     chardev::FileOperations,
     files::anon_file,
-    page_list::{
+    page_block::{
         Pages,
-        SharedPages,
         BLOCK_PAGES, //
     },
+    shared_pages::SharedPages, //
 };
 
 /// What is about to be mapped of a file, and who is about to.

@@ -14,7 +14,7 @@
 
 use super::{
     bindings as shim,
-    page_list::is_killed,
+    current,
     pinned::{
         Frames,
         Label, //
@@ -207,7 +207,7 @@ impl SharedMemory {
                 }
             }
             offset = offset.saturating_add(count);
-            if is_killed() {
+            if !current::yields() {
                 return Err(EINTR);
             }
         }

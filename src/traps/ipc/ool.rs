@@ -35,13 +35,13 @@ use crate::{
         cpu,
         page_list::{
             PageList,
-            SharedPages,
             TakeError, //
         },
         private_map::{
             unmap_touched,
             PrivateMapper, //
         },
+        shared_pages::SharedPages, //
     },
 };
 use kernel::{
