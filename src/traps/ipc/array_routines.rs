@@ -32,8 +32,8 @@ use super::{
         RoutineResult, //
     },
     space::Space,
-    special::TaskPort,
     table::Table, //
+    task_port::TaskPort,
 };
 use crate::{
     abi::{

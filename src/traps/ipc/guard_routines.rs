@@ -16,7 +16,7 @@ use super::{
         Call,
         RoutineDescriptor, //
     },
-    special::TaskPort, //
+    task_port::TaskPort, //
 };
 use crate::{
     abi::PortName,

@@ -9,7 +9,7 @@
 //! | file | what |
 //! |---|---|
 //! | `right` | rights as values that cannot be lost |
-//! | `port`, `port_queue`, `port_death` | ports: what they are, how messages pass, how they end |
+//! | `port`, `port_object`, `port_queue`, `port_death` | ports: what they are, what they stand for, how messages pass, how they end |
 //! | `set`, `waiter` | port sets; who waits at ports and sets |
 //! | `space`, `table`, `entry`, `growth`, `send_names` | names, and what they denote |
 //! | `enter`, `take`, `names` | rights come under names, leave them, and are dropped there |
@@ -18,7 +18,8 @@
 //! | `body_in`, `body_out`, `ool`, `layout` | the way of what its body carries |
 //! | `guarded` | receive rights that travel with their guards |
 //! | `withdraw` | what was given out for nothing is taken back |
-//! | `notify`, `kobject`, `special` | what the kernel sends and receives itself |
+//! | `notify`, `kobject` | what the kernel sends and receives itself |
+//! | `special`, `task_port`, `thread_port` | the ports that tasks and threads have from the kernel |
 //! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
 //! | `kernel_request` | how the kernel asks |
 //! | `registered` | the ports that a task keeps for its children |
@@ -76,6 +77,7 @@ mod ool;
 mod port;
 mod port_death;
 mod port_info_routines;
+mod port_object;
 mod port_queue;
 mod port_routines;
 mod receive;
@@ -99,7 +101,9 @@ mod special;
 mod special_routines;
 mod table;
 mod take;
+mod task_port;
 mod thread;
+mod thread_port;
 mod transit;
 mod waiter;
 mod watch;
@@ -130,10 +134,8 @@ pub(crate) use self::{
         PreparedMessages,
         UserPort, //
     },
-    port::{
-        Attachment,
-        Port, //
-    },
+    port::Port,
+    port_object::Attachment,
     reply::{
         OutOfLine,
         PortList,
@@ -172,14 +174,18 @@ pub(crate) use self::{
         RoutineTable, //
     },
     special::{
-        control_right,
         give,
-        name_right,
         take_back,
-        thread_right,
-        HostPort,
+        HostPort, //
+    },
+    task_port::{
+        control_right,
+        name_right,
         TaskNamePort,
-        TaskPort,
+        TaskPort, //
+    },
+    thread_port::{
+        thread_right,
         ThreadPort, //
     },
     watch::{

@@ -23,7 +23,7 @@ use super::{
     },
     set::PortSet,
     space::Space,
-    special::TaskPort, //
+    task_port::TaskPort, //
 };
 use crate::{
     abi::{

@@ -18,10 +18,8 @@ use super::{
         Message, //
     },
     notify,
-    port::{
-        Attachment,
-        Port, //
-    },
+    port::Port,
+    port_object::Attachment,
     request::AnyRight,
     right::{
         ReceiveRight,

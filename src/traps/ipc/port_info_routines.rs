@@ -20,7 +20,7 @@ use super::{
         RoutineResult, //
     },
     space::Space,
-    special::TaskPort,
+    task_port::TaskPort,
     Port, //
 };
 use crate::{

@@ -19,7 +19,7 @@ use super::{
     },
     set::PortSet,
     space::Space,
-    special::TaskPort,
+    task_port::TaskPort,
     SPACE, //
 };
 use crate::{

@@ -13,7 +13,7 @@ use super::{
         RoutineDescriptor,
         RoutineResult, //
     },
-    special::TaskPort,
+    task_port::TaskPort,
     SendRights,
     SPACE, //
 };

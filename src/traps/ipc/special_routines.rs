@@ -12,10 +12,10 @@ use super::{
     },
     special::{
         Slot,
-        SpecialPorts,
-        TaskPort,
-        ThreadPort, //
+        SpecialPorts, //
     },
+    task_port::TaskPort,
+    thread_port::ThreadPort,
     SPACE,
     THREAD, //
 };

@@ -10,7 +10,7 @@ use super::{
     message::Message,
     port::Port,
     right::SendRight,
-    special::ThreadPort,
+    thread_port::ThreadPort,
     waiter::Waiter, //
 };
 use crate::{
