@@ -27,7 +27,7 @@ use kernel::sync::atomic::Atomic;
 /// The word while there is no outcome.
 const PENDING: u32 = 0;
 
-/// How a wait can end.
+/// How a wait can end. Declared with [`outcomes`].
 pub(crate) trait Outcome: Copy {
     /// The outcome as a word other than 0.
     fn word(self) -> u32;
@@ -35,6 +35,51 @@ pub(crate) trait Outcome: Copy {
     /// The outcome of a word that [`word`](Self::word) has made.
     fn of(word: u32) -> Self;
 }
+
+/// Declares an enum of the ways in which waits end, as an [`Outcome`].
+macro_rules! outcomes {
+    (
+        $(#[$about:meta])*
+        $visibility:vis enum $name:ident {
+            $(#[$about_first:meta])*
+            $first:ident,
+            $(
+                $(#[$about_other:meta])*
+                $other:ident,
+            )*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        $visibility enum $name {
+            $(#[$about_first])*
+            $first = 1,
+            $(
+                $(#[$about_other])*
+                $other,
+            )*
+        }
+
+        impl $crate::linux::awaited::Outcome for $name {
+            #[inline]
+            fn word(self) -> u32 {
+                self as u32
+            }
+
+            #[inline]
+            fn of(word: u32) -> Self {
+                $(
+                    if word == Self::$other as u32 {
+                        return Self::$other;
+                    }
+                )*
+                Self::$first
+            }
+        }
+    };
+}
+pub(crate) use outcomes;
 
 /// A wait of one thread.
 pub(crate) struct Awaited<T> {

@@ -18,7 +18,7 @@ use crate::{
     abi::PortName,
     linux::{
         awaited::{
-            self,
+            outcomes,
             Awaited, //
         },
         fifo::Node,
@@ -42,35 +42,18 @@ use kernel::{
     },
 };
 
-/// How a wait ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub(super) enum Outcome {
-    /// A message was handed over; it is in [`Waiter::take_message`].
-    Delivered = 1,
-    /// The next message is larger than the receiver has room for, and stays queued.
-    TooLarge = 2,
-    /// The port or set is gone, or the right has moved.
-    Changed = 3,
-    /// There may be room in the queue, or a message in the set, where there was none; or the port
-    /// is dead.
-    TryAgain = 4,
-}
-
-impl awaited::Outcome for Outcome {
-    #[inline]
-    fn word(self) -> u32 {
-        self as u32
-    }
-
-    #[inline]
-    fn of(word: u32) -> Self {
-        match word {
-            1 => Self::Delivered,
-            2 => Self::TooLarge,
-            3 => Self::Changed,
-            _ => Self::TryAgain,
-        }
+outcomes! {
+    /// How a wait ended.
+    pub(super) enum Outcome {
+        /// A message was handed over; it is in [`Waiter::take_message`].
+        Delivered,
+        /// The next message is larger than the receiver has room for, and stays queued.
+        TooLarge,
+        /// The port or set is gone, or the right has moved.
+        Changed,
+        /// There may be room in the queue, or a message in the set, where there was none; or the port
+        /// is dead.
+        TryAgain,
     }
 }
 

@@ -3,13 +3,13 @@
 //! A thread that waits for an event of a kqueue.
 //!
 //! Every thread has one waiter, made when it first waits. Whoever takes it out of the queue of its
-//! kqueue says why and wakes the thread, see [`awaited`].
+//! kqueue says why and wakes the thread, see [`awaited`](crate::linux::awaited).
 //!
 //! Locks: none; the queue that it stands in is protected by `Kqueue::ready`.
 
 use crate::linux::{
     awaited::{
-        self,
+        outcomes,
         Awaited, //
     },
     queue::Linked,
@@ -23,31 +23,15 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Why a thread was woken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub(super) enum Told {
-    /// There is an event, or was.
-    Event = 1,
-    /// A descriptor of the kqueue was closed.
-    DescriptorClosed = 2,
-    /// The kqueue is closed.
-    Closed = 3,
-}
-
-impl awaited::Outcome for Told {
-    #[inline]
-    fn word(self) -> u32 {
-        self as u32
-    }
-
-    #[inline]
-    fn of(word: u32) -> Self {
-        match word {
-            1 => Self::Event,
-            2 => Self::DescriptorClosed,
-            _ => Self::Closed,
-        }
+outcomes! {
+    /// Why a thread was woken.
+    pub(super) enum Told {
+        /// There is an event, or was.
+        Event,
+        /// A descriptor of the kqueue was closed.
+        DescriptorClosed,
+        /// The kqueue is closed.
+        Closed,
     }
 }
 

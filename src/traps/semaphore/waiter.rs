@@ -12,7 +12,7 @@ use crate::{
     core::ThreadState,
     linux::{
         awaited::{
-            self,
+            outcomes,
             Awaited, //
         },
         current,
@@ -35,31 +35,15 @@ use kernel::{
     },
 };
 
-/// How a wait ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub(super) enum Outcome {
-    /// The semaphore was signalled for this thread.
-    Signalled = 1,
-    /// It was signalled for all threads.
-    SignalledAll = 2,
-    /// The semaphore has ended.
-    Terminated = 3,
-}
-
-impl awaited::Outcome for Outcome {
-    #[inline]
-    fn word(self) -> u32 {
-        self as u32
-    }
-
-    #[inline]
-    fn of(word: u32) -> Self {
-        match word {
-            1 => Self::Signalled,
-            2 => Self::SignalledAll,
-            _ => Self::Terminated,
-        }
+outcomes! {
+    /// How a wait ended.
+    pub(super) enum Outcome {
+        /// The semaphore was signalled for this thread.
+        Signalled,
+        /// It was signalled for all threads.
+        SignalledAll,
+        /// The semaphore has ended.
+        Terminated,
     }
 }
 
