@@ -64,18 +64,18 @@ module! {
 
 // A number used twice does not build.
 const UNIQUE_NUMBERS: () = assert_unique(&[
-    &traps::generic::TRAPS,
-    &traps::ipc::TRAPS,
-    &traps::task::TRAPS,
-    &traps::pthread::TRAPS,
-    &traps::semaphore::TRAPS,
-    &traps::timer::TRAPS,
-    &traps::psynch::TRAPS,
+    traps::generic::MANIFEST.traps,
+    traps::ipc::MANIFEST.traps,
+    traps::task::MANIFEST.traps,
+    traps::pthread::MANIFEST.traps,
+    traps::semaphore::MANIFEST.traps,
+    traps::timer::MANIFEST.traps,
+    traps::psynch::MANIFEST.traps,
     &traps::kqueue::TRAPS,
-    &traps::vchroot::TRAPS,
-    &traps::debug::TRAPS,
-    &traps::vm::TRAPS,
-    &traps::fileport::TRAPS,
+    traps::vchroot::MANIFEST.traps,
+    traps::debug::MANIFEST.traps,
+    traps::vm::MANIFEST.traps,
+    traps::fileport::MANIFEST.traps,
 ]);
 
 /// What kernel objects answer, by subsystem. An id used twice does not build.

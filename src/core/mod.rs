@@ -103,6 +103,7 @@ pub(crate) use self::{
     subsystem::{
         Birth,
         Making,
+        Manifest,
         StateKey,
         StateKeys,
         Subsystem,

@@ -87,28 +87,61 @@ impl StateKeys {
     }
 }
 
+/// What a subsystem brings along: all that is known of it when the module is built.
+pub(crate) struct Manifest {
+    /// The folder's name under `src/traps`.
+    pub(crate) name: &'static str,
+    /// The traps it answers, file by file.
+    pub(crate) traps: &'static [&'static [TrapDescriptor]],
+    /// The kinds of objects it counts.
+    pub(crate) objects: &'static [&'static ObjectCounter],
+    /// The states it keeps for tasks and threads.
+    pub(crate) states: StateKeys,
+}
+
+impl Manifest {
+    /// That of a subsystem of which nothing but its name is known, as the rest of a fuller one.
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            traps: &[],
+            objects: &[],
+            states: StateKeys::new(Making::WhenAsked, &[]),
+        }
+    }
+}
+
 /// A part of the module that answers traps.
 pub(crate) trait Subsystem: Send + Sync + 'static {
-    /// The folder's name under `src/traps`.
-    fn name(&self) -> &'static str;
+    /// What it brings along. The functions named like the fields are for those who look for them.
+    fn manifest(&self) -> &'static Manifest {
+        static NOTHING: Manifest = Manifest::new("");
+        &NOTHING
+    }
 
-    /// The traps it answers, file by file.
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]];
+    /// See [`Manifest::name`].
+    fn name(&self) -> &'static str {
+        self.manifest().name
+    }
 
-    /// The kinds of objects it counts.
+    /// See [`Manifest::traps`].
+    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
+        self.manifest().traps
+    }
+
+    /// See [`Manifest::objects`].
     fn objects(&self) -> &'static [&'static ObjectCounter] {
-        &[]
+        self.manifest().objects
+    }
+
+    /// See [`Manifest::states`].
+    fn states(&self) -> &'static StateKeys {
+        &self.manifest().states
     }
 
     /// What it tells of itself in debugfs, as files under `mach/`. Fails with `ENOMEM`.
     fn reports(&self) -> Result<KVec<(&'static CStr, Arc<dyn Report>)>> {
         Ok(KVec::new())
-    }
-
-    /// The states it keeps: none, unless it says so.
-    fn states(&self) -> &'static StateKeys {
-        static NONE: StateKeys = StateKeys::new(Making::WhenAsked, &[]);
-        &NONE
     }
 
     /// Makes the state for a task. May sleep; `Mach::birth` may be held.

@@ -24,20 +24,16 @@ use crate::{
     core::{
         Birth,
         Making,
-        ObjectCounter,
+        Manifest,
         StateKey,
         StateKeys,
         Subsystem,
         Task,
         TaskState,
-        ThreadState,
-        TrapDescriptor, //
+        ThreadState, //
     },
     linux::process::PidNamespaceKey,
-    traps::ipc::{
-        RoutineDescriptor,
-        RoutineSet, //
-    },
+    traps::ipc::RoutineSet,
 };
 use core::any::Any;
 use kernel::{
@@ -50,18 +46,13 @@ use kernel::{
         Arc, //
     },
 };
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [signal::TRAPS, tracer::TRAPS];
-
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 2] = [answer::ROUTINES, exception_routines::ROUTINES];
 
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("debug", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet =
+    RoutineSet::new("debug", &[answer::ROUTINES, exception_routines::ROUTINES]);
 
 static TASK: StateKey<TaskDebug> = StateKey::new();
 static THREAD: StateKey<ThreadDebug> = StateKey::new();
-
-static STATES: StateKeys = StateKeys::new(Making::WhenChanged, &[&TASK, &THREAD]);
 
 /// What is done about exceptions that neither thread nor task takes: a pid namespace is a machine
 /// of its own in this.
@@ -123,6 +114,14 @@ impl ThreadState for ThreadDebug {
     }
 }
 
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[signal::TRAPS, tracer::TRAPS],
+    objects: &[&answer::QUESTIONS],
+    states: StateKeys::new(Making::WhenChanged, &[&TASK, &THREAD]),
+    ..Manifest::new("debug")
+};
+
 /// The subsystem.
 pub(crate) struct Debug {
     machine: Arc<HostActions>,
@@ -151,21 +150,8 @@ impl Debug {
 }
 
 impl Subsystem for Debug {
-    fn name(&self) -> &'static str {
-        "debug"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&answer::QUESTIONS];
-        &OBJECTS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

@@ -34,12 +34,12 @@ use crate::{
         InOut,
         Live,
         Making,
+        Manifest,
         ObjectCounter,
         StateKey,
         StateKeys,
         Subsystem,
-        TaskState,
-        TrapDescriptor, //
+        TaskState, //
     },
     linux::{
         current,
@@ -64,35 +64,25 @@ use mach_macros::{
     traps, //
 };
 
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![makeport, makefd]];
-
 static PORTS: ObjectCounter = ObjectCounter::new("file_ports");
 
 /// What a task has of this.
 static STATE: StateKey<Made> = StateKey::new();
 
-static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&STATE]);
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps![makeport, makefd]],
+    objects: &[&PORTS],
+    states: StateKeys::new(Making::WhenAsked, &[&STATE]),
+    ..Manifest::new("fileport")
+};
 
 /// The subsystem.
 pub(crate) struct FilePorts;
 
 impl Subsystem for FilePorts {
-    fn name(&self) -> &'static str {
-        "fileport"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&PORTS];
-        &OBJECTS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

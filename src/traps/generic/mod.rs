@@ -10,8 +10,8 @@ use crate::{
     },
     core::{
         Context,
-        Subsystem,
-        TrapDescriptor, //
+        Manifest,
+        Subsystem, //
     },
 };
 use kernel::{
@@ -23,19 +23,18 @@ use mach_macros::{
     traps, //
 };
 
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![get_api_version, kernel_printk]];
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps![get_api_version, kernel_printk]],
+    ..Manifest::new("generic")
+};
 
 /// The subsystem.
 pub(crate) struct Generic;
 
 impl Subsystem for Generic {
-    fn name(&self) -> &'static str {
-        "generic"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 }
 

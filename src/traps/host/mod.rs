@@ -32,18 +32,16 @@ use self::{
 };
 use super::ipc::{
     KernelPort,
-    RoutineDescriptor,
     RoutineSet, //
 };
 use crate::core::{
     Birth,
     Making,
-    ObjectCounter,
+    Manifest,
     StateKey,
     StateKeys,
     Subsystem,
-    TaskState,
-    TrapDescriptor, //
+    TaskState, //
 };
 use core::any::Any;
 use kernel::{
@@ -51,23 +49,22 @@ use kernel::{
     sync::Arc, //
 };
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
-    info::ROUTINES,
-    statistics::ROUTINES,
-    clock::ROUTINES,
-    alarm::ROUTINES,
-    ports::ROUTINES,
-    processors::ROUTINES,
-    refused::ROUTINES,
-];
-
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("host", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new(
+    "host",
+    &[
+        info::ROUTINES,
+        statistics::ROUTINES,
+        clock::ROUTINES,
+        alarm::ROUTINES,
+        ports::ROUTINES,
+        processors::ROUTINES,
+        refused::ROUTINES,
+    ],
+);
 
 /// The host as each task sees it.
 static HOST: StateKey<TaskHost> = StateKey::new();
-
-static STATES: StateKeys = StateKeys::new(Making::WhenChanged, &[&HOST]);
 
 /// What all tasks share.
 struct Machine {
@@ -98,6 +95,13 @@ impl TaskState for TaskHost {
     }
 }
 
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    objects: &[&alarm::ALARMS],
+    states: StateKeys::new(Making::WhenChanged, &[&HOST]),
+    ..Manifest::new("host")
+};
+
 /// The subsystem.
 pub(crate) struct HostSubsystem {
     machine: Arc<Machine>,
@@ -119,21 +123,8 @@ impl HostSubsystem {
 }
 
 impl Subsystem for HostSubsystem {
-    fn name(&self) -> &'static str {
-        "host"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &[]
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&alarm::ALARMS];
-        &OBJECTS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

@@ -211,13 +211,12 @@ use crate::{
         Birth,
         Context,
         Making,
-        ObjectCounter,
+        Manifest,
         StateKey,
         StateKeys,
         Subsystem,
         TaskState,
-        ThreadState,
-        TrapDescriptor, //
+        ThreadState, //
     },
     linux::debugfs::Report,
 };
@@ -232,30 +231,42 @@ static SPACE: StateKey<Space> = StateKey::new();
 /// The IPC state of a thread.
 static THREAD: StateKey<ThreadIpc> = StateKey::new();
 
-static STATES: StateKeys = StateKeys::new(Making::AtBirth, &[&SPACE, &THREAD]);
-
-/// The traps of this subsystem, file by file.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 5] = [
-    mach_msg::TRAPS,
-    names_traps::TRAPS,
-    attributes::TRAPS,
-    request_traps::TRAPS,
-    self_ports::TRAPS,
-];
-
-/// The routines of this subsystem, file by file.
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
-    special_routines::ROUTINES,
-    registered::ROUTINES,
-    name_routines::ROUTINES,
-    port_routines::ROUTINES,
-    array_routines::ROUTINES,
-    guard_routines::ROUTINES,
-    port_info_routines::ROUTINES,
-];
-
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("ipc", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new(
+    "ipc",
+    &[
+        special_routines::ROUTINES,
+        registered::ROUTINES,
+        name_routines::ROUTINES,
+        port_routines::ROUTINES,
+        array_routines::ROUTINES,
+        guard_routines::ROUTINES,
+        port_info_routines::ROUTINES,
+    ],
+);
+
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[
+        mach_msg::TRAPS,
+        names_traps::TRAPS,
+        attributes::TRAPS,
+        request_traps::TRAPS,
+        self_ports::TRAPS,
+    ],
+    objects: &[
+        &space::SPACES,
+        &table::RIGHTS,
+        &port::PORTS,
+        &set::SETS,
+        &message::MESSAGES,
+        &account::BYTES,
+        &ool::REGIONS,
+        &ool::MEMORY,
+    ],
+    states: StateKeys::new(Making::AtBirth, &[&SPACE, &THREAD]),
+    ..Manifest::new("ipc")
+};
 
 /// The subsystem.
 pub(crate) struct Ipc {
@@ -284,26 +295,8 @@ impl Ipc {
 }
 
 impl Subsystem for Ipc {
-    fn name(&self) -> &'static str {
-        "ipc"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 8] = [
-            &space::SPACES,
-            &table::RIGHTS,
-            &port::PORTS,
-            &set::SETS,
-            &message::MESSAGES,
-            &account::BYTES,
-            &ool::REGIONS,
-            &ool::MEMORY,
-        ];
-        &OBJECTS
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn reports(&self) -> Result<KVec<(&'static CStr, Arc<dyn Report>)>> {
@@ -311,10 +304,6 @@ impl Subsystem for Ipc {
         let mut reports = KVec::new();
         reports.push((c"routines", routines), GFP_KERNEL)?;
         Ok(reports)
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
     }
 
     fn new_task(&self, birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

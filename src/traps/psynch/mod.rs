@@ -58,13 +58,13 @@ use crate::{
         Birth,
         Context,
         Making,
+        Manifest,
         ObjectCounter,
         StateKey,
         StateKeys,
         Subsystem,
         TaskState,
-        ThreadState,
-        TrapDescriptor, //
+        ThreadState, //
     },
     linux::shared_memory::SharedMemory,
     traps::ipc::{
@@ -82,20 +82,23 @@ use kernel::{
     },
 };
 
-/// The traps of this subsystem, file by file.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 3] = [mutex::TRAPS, cv_traps::TRAPS, rw_traps::TRAPS];
-
 static OBJECTS: ObjectCounter = ObjectCounter::new("psynch_objects");
 
 static TASK: StateKey<TaskPsynch> = StateKey::new();
 
 static THREAD: StateKey<ThreadPsynch> = StateKey::new();
 
-static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
-
 /// How long after the end of a task its shared memory is looked for, in milliseconds. Its threads
 /// may end after it, and give up the memory only then.
 const CLEANUP_MS: u32 = 50;
+
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[mutex::TRAPS, cv_traps::TRAPS, rw_traps::TRAPS],
+    objects: &[&OBJECTS],
+    states: StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]),
+    ..Manifest::new("psynch")
+};
 
 /// The subsystem.
 pub(crate) struct Psynch {
@@ -112,21 +115,8 @@ impl Psynch {
 }
 
 impl Subsystem for Psynch {
-    fn name(&self) -> &'static str {
-        "psynch"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static KINDS: [&ObjectCounter; 1] = [&OBJECTS];
-        &KINDS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

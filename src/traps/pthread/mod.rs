@@ -11,8 +11,8 @@ use crate::{
     },
     core::{
         Context,
-        Subsystem,
-        TrapDescriptor, //
+        Manifest,
+        Subsystem, //
     },
 };
 use kernel::{
@@ -24,20 +24,18 @@ use mach_macros::{
     traps, //
 };
 
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 2] =
-    [traps![set_thread_handles, pthread_canceled], by_port::TRAPS];
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps![set_thread_handles, pthread_canceled], by_port::TRAPS],
+    ..Manifest::new("pthread")
+};
 
 /// The subsystem.
 pub(crate) struct Pthread;
 
 impl Subsystem for Pthread {
-    fn name(&self) -> &'static str {
-        "pthread"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 }
 

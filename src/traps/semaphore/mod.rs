@@ -34,18 +34,14 @@ use crate::{
     core::{
         Birth,
         Making,
-        ObjectCounter,
+        Manifest,
         StateKey,
         StateKeys,
         Subsystem,
         TaskState,
-        ThreadState,
-        TrapDescriptor, //
+        ThreadState, //
     },
-    traps::ipc::{
-        RoutineDescriptor,
-        RoutineSet, //
-    },
+    traps::ipc::RoutineSet,
 };
 use kernel::{
     prelude::*,
@@ -58,35 +54,23 @@ static TASK: StateKey<TaskSemaphores> = StateKey::new();
 /// A thread's place in the queues of semaphores.
 static THREAD: StateKey<ThreadSemaphores> = StateKey::new();
 
-static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
-
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
-
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [routines::ROUTINES];
-
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("semaphore", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("semaphore", &[routines::ROUTINES]);
+
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps::TRAPS],
+    objects: &[&SEMAPHORES],
+    states: StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]),
+    ..Manifest::new("semaphore")
+};
 
 /// The subsystem.
 pub(crate) struct Semaphores;
 
 impl Subsystem for Semaphores {
-    fn name(&self) -> &'static str {
-        "semaphore"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&SEMAPHORES];
-        &OBJECTS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

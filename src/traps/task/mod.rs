@@ -20,10 +20,7 @@ use self::{
     policy::Policies,
     suspend::Holds, //
 };
-use super::ipc::{
-    RoutineDescriptor,
-    RoutineSet, //
-};
+use super::ipc::RoutineSet;
 use crate::{
     abi::{
         args::UidGid,
@@ -34,13 +31,13 @@ use crate::{
         ClaimedIds,
         Context,
         Making,
+        Manifest,
         Out,
         StateKey,
         StateKeys,
         Subsystem,
         TaskState,
-        ThreadState,
-        TrapDescriptor, //
+        ThreadState, //
     },
 };
 use core::any::Any;
@@ -56,37 +53,22 @@ use mach_macros::{
     traps, //
 };
 
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 2] = [
-    lookup::TRAPS,
-    traps![
-        thread_death_announce,
-        fork_wait_for_child,
-        started_suspended,
-        getuidgid,
-        setuidgid,
-        image::set_dyld_info,
-        image::stop_after_exec,
-    ],
-];
-
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
-    info::ROUTINES,
-    policy::ROUTINES,
-    refused::ROUTINES,
-    registers::ROUTINES,
-    suspend::ROUTINES,
-    thread_info::ROUTINES,
-    threads::ROUTINES,
-];
-
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("task", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new(
+    "task",
+    &[
+        info::ROUTINES,
+        policy::ROUTINES,
+        refused::ROUTINES,
+        registers::ROUTINES,
+        suspend::ROUTINES,
+        thread_info::ROUTINES,
+        threads::ROUTINES,
+    ],
+);
 
 /// What a task has of this.
 static STATE: StateKey<State> = StateKey::new();
-
-static STATES: StateKeys = StateKeys::new(Making::WhenChanged, &[&STATE, &policy::OF_THREAD]);
 
 #[pin_data]
 struct State {
@@ -106,20 +88,30 @@ impl TaskState for State {
     }
 }
 
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[
+        lookup::TRAPS,
+        traps![
+            thread_death_announce,
+            fork_wait_for_child,
+            started_suspended,
+            getuidgid,
+            setuidgid,
+            image::set_dyld_info,
+            image::stop_after_exec,
+        ],
+    ],
+    states: StateKeys::new(Making::WhenChanged, &[&STATE, &policy::OF_THREAD]),
+    ..Manifest::new("task")
+};
+
 /// The subsystem.
 pub(crate) struct TaskTraps;
 
 impl Subsystem for TaskTraps {
-    fn name(&self) -> &'static str {
-        "task"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {

@@ -20,28 +20,22 @@ mod traps;
 
 use self::object::TIMERS;
 use crate::core::{
-    ObjectCounter,
-    Subsystem,
-    TrapDescriptor, //
+    Manifest,
+    Subsystem, //
 };
 
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps::TRAPS],
+    objects: &[&TIMERS],
+    ..Manifest::new("timer")
+};
 
 /// The subsystem.
 pub(crate) struct Timers;
 
 impl Subsystem for Timers {
-    fn name(&self) -> &'static str {
-        "timer"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&TIMERS];
-        &OBJECTS
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 }

@@ -17,8 +17,8 @@ use crate::{
     core::{
         user,
         Context,
+        Manifest,
         Subsystem,
-        TrapDescriptor,
         Vchroot, //
     },
     linux::{
@@ -49,25 +49,24 @@ use zerocopy_derive::{
     IntoBytes, //
 };
 
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps![
-    path_at,
-    vchroot,
-    vchroot_expand,
-    vchroot_fdpath,
-    handle_to_path,
-]];
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps![
+        path_at,
+        vchroot,
+        vchroot_expand,
+        vchroot_fdpath,
+        handle_to_path,
+    ]],
+    ..Manifest::new("vchroot")
+};
 
 /// The subsystem.
 pub(crate) struct Paths;
 
 impl Subsystem for Paths {
-    fn name(&self) -> &'static str {
-        "vchroot"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 }
 

@@ -26,46 +26,38 @@ mod target;
 mod transfer;
 mod traps;
 
-use super::ipc::{
-    RoutineDescriptor,
-    RoutineSet, //
-};
+use super::ipc::RoutineSet;
 use crate::core::{
-    ObjectCounter,
-    Subsystem,
-    TrapDescriptor, //
+    Manifest,
+    Subsystem, //
 };
-
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
-
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 7] = [
-    traps::ROUTINES,
-    map::ROUTINES,
-    entry::ROUTINES,
-    transfer::ROUTINES,
-    regions::ROUTINES,
-    hints::ROUTINES,
-    refused::ROUTINES,
-];
 
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("vm", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new(
+    "vm",
+    &[
+        traps::ROUTINES,
+        map::ROUTINES,
+        entry::ROUTINES,
+        transfer::ROUTINES,
+        regions::ROUTINES,
+        hints::ROUTINES,
+        refused::ROUTINES,
+    ],
+);
+
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps::TRAPS],
+    objects: &[&entry::ENTRIES, &map::PINNED],
+    ..Manifest::new("vm")
+};
 
 /// The subsystem.
 pub(crate) struct Vm;
 
 impl Subsystem for Vm {
-    fn name(&self) -> &'static str {
-        "vm"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 2] = [&entry::ENTRIES, &map::PINNED];
-        &OBJECTS
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 }

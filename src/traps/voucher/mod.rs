@@ -21,19 +21,15 @@ mod recipe;
 mod routines;
 
 use self::object::Vouchers;
-use super::ipc::{
-    RoutineDescriptor,
-    RoutineSet, //
-};
+use super::ipc::RoutineSet;
 use crate::core::{
     Birth,
     Making,
-    ObjectCounter,
+    Manifest,
     StateKey,
     StateKeys,
     Subsystem,
-    TaskState,
-    TrapDescriptor, //
+    TaskState, //
 };
 use core::any::Any;
 use kernel::{
@@ -41,15 +37,11 @@ use kernel::{
     sync::Arc, //
 };
 
-const ROUTINE_LISTS: [&[RoutineDescriptor]; 1] = [routines::ROUTINES];
-
 /// The routines of this subsystem.
-pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("voucher", &ROUTINE_LISTS);
+pub(crate) const ROUTINES: RoutineSet = RoutineSet::new("voucher", &[routines::ROUTINES]);
 
 /// The vouchers that there are, as each task has them.
 static STATE: StateKey<State> = StateKey::new();
-
-static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&STATE]);
 
 struct State {
     vouchers: Arc<Vouchers>,
@@ -60,6 +52,13 @@ impl TaskState for State {
         self
     }
 }
+
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    objects: &[&object::VOUCHERS],
+    states: StateKeys::new(Making::WhenAsked, &[&STATE]),
+    ..Manifest::new("voucher")
+};
 
 /// The subsystem.
 pub(crate) struct VoucherSubsystem {
@@ -76,21 +75,8 @@ impl VoucherSubsystem {
 }
 
 impl Subsystem for VoucherSubsystem {
-    fn name(&self) -> &'static str {
-        "voucher"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &[]
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 1] = [&object::VOUCHERS];
-        &OBJECTS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
