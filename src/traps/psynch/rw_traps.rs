@@ -9,14 +9,10 @@ use super::{
         Object,
         ObjectKind, //
     },
+    record::Grant,
     rwlock::{
         Begun,
-        RwLock,
         Words, //
-    },
-    waiter::{
-        Entry,
-        Wakes, //
     },
     TaskPsynch,
     ThreadPsynch, //
@@ -55,14 +51,13 @@ pub(super) const TRAPS: &[TrapDescriptor] =
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct InterruptedWait(u64, Words);
 
-/// Has `begin` take the lock at `address`, and waits for it. `begin` is told whether the thread
-/// was interrupted while it waited there with the same words.
+/// Waits until the caller is granted the lock at `address`.
 fn lock(
     context: &Context<'_>,
     address: UserAddr,
     flags: i32,
     words: Words,
-    begin: impl FnOnce(&mut RwLock, bool, &Entry, &mut Wakes) -> Result<Begun>,
+    grant: Grant,
 ) -> BsdResult {
     let own = ThreadPsynch::of(context)?;
     let entry = &own.waiter;
@@ -71,7 +66,7 @@ fn lock(
     // CAST: A word of flags.
     let place = TaskPsynch::of(context)?.place(address, flags as u32);
     let begun = place.with(ObjectKind::RwLock, |object, wakes| match object {
-        Object::RwLock(lock) => begin(lock, again, entry, wakes),
+        Object::RwLock(lock) => lock.begin(grant, words, again, entry, wakes),
         _ => Err(EBUSY),
     })??;
     if let Begun::Over(word) = begun {
@@ -94,20 +89,14 @@ fn lock(
 #[trap(nr::PSYNCH_RW_RDLOCK)]
 fn psynch_rw_rdlock(context: &Context<'_>, args: PsynchRwRdlockArgs) -> BsdResult {
     let words = Words::new(args.lgenval, args.ugenval, args.rw_wc);
-    let read = |lock: &mut RwLock, again, entry: &Entry, wakes: &mut Wakes| {
-        lock.read(words, again, entry, wakes)
-    };
-    lock(context, args.rwlock, args.flags, words, read)
+    lock(context, args.rwlock, args.flags, words, Grant::Read)
 }
 
 /// Waits until the caller may write.
 #[trap(nr::PSYNCH_RW_WRLOCK)]
 fn psynch_rw_wrlock(context: &Context<'_>, args: PsynchRwWrlockArgs) -> BsdResult {
     let words = Words::new(args.lgenval, args.ugenval, args.rw_wc);
-    let write = |lock: &mut RwLock, again, entry: &Entry, wakes: &mut Wakes| {
-        lock.write(words, again, entry, wakes)
-    };
-    lock(context, args.rwlock, args.flags, words, write)
+    lock(context, args.rwlock, args.flags, words, Grant::Write)
 }
 
 /// Lets the next threads have the lock.

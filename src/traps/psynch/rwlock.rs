@@ -128,13 +128,14 @@ impl RwLock {
         self.init_seen = true;
     }
 
-    /// Gives a reader the lock, or makes it wait. `EBUSY` if one waits at its count already.
+    /// Grants a thread the lock, or makes it wait. `EBUSY` if one waits at its count already.
     ///
     /// `again` says that the thread comes back from an interruption with the same words. Whether
     /// they say that the lock is initialised has been looked at then; by now the kernel may keep
     /// something for this thread, which must not be forgotten.
-    pub(super) fn read(
+    pub(super) fn begin(
         &mut self,
+        grant: Grant,
         words: Words,
         again: bool,
         entry: &Entry,
@@ -144,40 +145,23 @@ impl RwLock {
             self.note_init(words.l);
         }
         let seq = word::count(words.l);
-        if let Some(word) = self.missed.take(Grant::Read, seq) {
+        if let Some(word) = self.missed.take(grant, seq) {
             return Ok(Begun::Over(word));
         }
-        if let Some(word) = self.join(words) {
-            return Ok(Begun::Over(word));
+        if grant == Grant::Read {
+            if let Some(word) = self.join(words) {
+                return Ok(Begun::Over(word));
+            }
         }
-        if let Some(word) = self.arrive(Grant::Read, seq, wakes) {
-            return Ok(Begun::Over(word));
-        }
-        entry.begin(Kind::Thread, seq);
-        self.readers.insert_unique(entry.clone())?;
-        Ok(Begun::Queued)
-    }
-
-    /// As [`read`](Self::read), for a writer.
-    pub(super) fn write(
-        &mut self,
-        words: Words,
-        again: bool,
-        entry: &Entry,
-        wakes: &mut Wakes,
-    ) -> Result<Begun> {
-        if !again {
-            self.note_init(words.l);
-        }
-        let seq = word::count(words.l);
-        if let Some(word) = self.missed.take(Grant::Write, seq) {
-            return Ok(Begun::Over(word));
-        }
-        if let Some(word) = self.arrive(Grant::Write, seq, wakes) {
+        if let Some(word) = self.arrive(grant, seq, wakes) {
             return Ok(Begun::Over(word));
         }
         entry.begin(Kind::Thread, seq);
-        self.writers.insert_unique(entry.clone())?;
+        let waiting = match grant {
+            Grant::Read => &mut self.readers,
+            Grant::Write => &mut self.writers,
+        };
+        waiting.insert_unique(entry.clone())?;
         Ok(Begun::Queued)
     }
 

@@ -38,7 +38,13 @@ use kernel::{
         RBTreeNode,
         RBTreeNodeReservation, //
     },
-    sync::SpinLock,
+    sync::{
+        lock::{
+            spinlock::SpinLockBackend,
+            Guard, //
+        },
+        SpinLock, //
+    },
 };
 
 /// How long an idle read-write lock stays, in nanoseconds.
@@ -209,7 +215,6 @@ impl Table {
         memory: Option<&SharedMemory>,
         work: impl FnOnce(&mut Object, &mut Wakes) -> R,
     ) -> Result<(R, Fate)> {
-        let mut wakes = Wakes::new();
         let mut reservation = None;
         // Locked in the loop, so that nothing but the lock is done twice.
         let mut slots = loop {
@@ -226,18 +231,8 @@ impl Table {
             drop(slots);
             reservation = Some(RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?);
         };
-        let slot = slots.get_mut(&key).ok_or(ENOENT)?;
-        slot.become_kind(kind)?;
-        let result = work(&mut slot.object, &mut wakes);
-        let fate = slot.settle();
-        let over = match fate {
-            Fate::Goes => slots.remove_node(&key),
-            _ => None,
-        };
-        drop(slots);
-        wakes.flush();
-        drop(over);
-        Ok((result, fate))
+        slots.get_mut(&key).ok_or(ENOENT)?.become_kind(kind)?;
+        Self::work_on(slots, key, work).ok_or(ENOENT)
     }
 
     /// As [`with`](Self::with), if there is an object. Does not sleep.
@@ -246,8 +241,17 @@ impl Table {
         key: Key,
         work: impl FnOnce(&mut Object, &mut Wakes) -> R,
     ) -> Option<(R, Fate)> {
+        Self::work_on(self.shard(&key).lock(), key, work)
+    }
+
+    /// Does `work` on the object at `key`, if there is one, and lets go of the lock. Who is to be
+    /// woken is, and what is over is dropped, after that.
+    fn work_on<R>(
+        mut slots: Guard<'_, Slots, SpinLockBackend>,
+        key: Key,
+        work: impl FnOnce(&mut Object, &mut Wakes) -> R,
+    ) -> Option<(R, Fate)> {
         let mut wakes = Wakes::new();
-        let mut slots = self.shard(&key).lock();
         let slot = slots.get_mut(&key)?;
         let result = work(&mut slot.object, &mut wakes);
         let fate = slot.settle();
