@@ -124,19 +124,7 @@ pub(super) fn receive(
         body_out::body(space, message, guarded, layout)
     };
     let bits = MsgBits::new(remote, local, voucher);
-    let header = MachMsgHeader {
-        bits: if message.complex {
-            bits.complex()
-        } else {
-            bits
-        },
-        size: message.size(),
-        remote_port,
-        local_port,
-        voucher_port,
-        id: message.id,
-    };
-    message.set_header(&header);
+    set_header(message, bits, [remote_port, local_port, voucher_port]);
 
     if write_with_trailer(message, address, options).is_err() {
         withdraw::right(space, remote_port, remote);
@@ -152,6 +140,26 @@ pub(super) fn receive(
         0 => Ok(()),
         bits => Err(RCV_BODY_ERROR.with_bits(bits)),
     }
+}
+
+/// Writes the header: `bits` say as what the rights under the names of the remote port, the local
+/// port and the voucher are received.
+#[inline]
+fn set_header(message: &mut Message, bits: MsgBits, names: [PortName; 3]) {
+    let [remote_port, local_port, voucher_port] = names;
+    let header = MachMsgHeader {
+        bits: if message.complex {
+            bits.complex()
+        } else {
+            bits
+        },
+        size: message.size(),
+        remote_port,
+        local_port,
+        voucher_port,
+        id: message.id,
+    };
+    message.set_header(&header);
 }
 
 /// Enters a voucher into the space: its name, and as what it is received. Where there is no room for
@@ -290,19 +298,7 @@ pub(super) fn give_back(
         .map_or((PortName::NULL, None), |right| enter_voucher(space, right));
     let bits = MsgBits::new(destination.received_as, reply.received_as, voucher);
     missing |= body_out::body(space, message, Guarded::Returned, layout);
-    let header = MachMsgHeader {
-        bits: if message.complex {
-            bits.complex()
-        } else {
-            bits
-        },
-        size: message.size(),
-        remote_port,
-        local_port,
-        voucher_port,
-        id: message.id,
-    };
-    message.set_header(&header);
+    set_header(message, bits, [remote_port, local_port, voucher_port]);
     if user::write_bytes(address, message.bytes()).is_err() {
         withdraw::right(space, remote_port, destination.received_as);
         withdraw::right(space, local_port, reply.received_as);
