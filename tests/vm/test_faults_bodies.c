@@ -121,27 +121,12 @@ TEST_LIMIT(sending_all_kinds, 300)
 
 /* Receiving */
 
-static void mail_with_memory(struct scene *scene)
-{
-	memory(scene);
-	REQUIRE_RET(send_body(scene), 0);
-}
+/* What is sent, to be received: one of the above */
+static void (*content)(struct scene *scene);
 
-static void mail_with_rights(struct scene *scene)
+static void mail(struct scene *scene)
 {
-	rights(scene);
-	REQUIRE_RET(send_body(scene), 0);
-}
-
-static void mail_with_a_guarded_right(struct scene *scene)
-{
-	a_guarded_right(scene);
-	REQUIRE_RET(send_body(scene), 0);
-}
-
-static void mail_with_all_kinds(struct scene *scene)
-{
-	all_kinds(scene);
+	content(scene);
 	REQUIRE_RET(send_body(scene), 0);
 }
 
@@ -159,35 +144,38 @@ static void received_once(struct scene *scene, long result)
 	CHECK(no_message_is_left(0));
 }
 
-#define RECEIVES(place)							\
-	(&(struct attempt){						\
-		.prepare = place, .act = receive_body, .harmless = { -EFAULT },	\
-		.others = { MACH_RCV_INVALID_DATA,			\
-			    MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE,	\
-			    MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE,	\
-			    MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE,	\
-			    MACH_RCV_BODY_ERROR | MACH_MSG_VM_KERNEL },	\
-		.verify = received_once,				\
-	})
+static void try_receiving(void (*what)(struct scene *scene))
+{
+	content = what;
+	try_all(&(struct attempt){
+		.prepare = mail, .act = receive_body, .harmless = { -EFAULT },
+		.others = { MACH_RCV_INVALID_DATA,
+			    MACH_RCV_HEADER_ERROR | MACH_MSG_IPC_SPACE,
+			    MACH_RCV_BODY_ERROR | MACH_MSG_IPC_SPACE,
+			    MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE,
+			    MACH_RCV_BODY_ERROR | MACH_MSG_VM_KERNEL },
+		.verify = received_once,
+	});
+}
 
 TEST_LIMIT(receiving_memory, 300)
 {
-	try_all(RECEIVES(mail_with_memory));
+	try_receiving(memory);
 }
 
 TEST_LIMIT(receiving_arrays_of_rights, 300)
 {
-	try_all(RECEIVES(mail_with_rights));
+	try_receiving(rights);
 }
 
 TEST_LIMIT(receiving_a_guarded_right, 300)
 {
-	try_all(RECEIVES(mail_with_a_guarded_right));
+	try_receiving(a_guarded_right);
 }
 
 TEST_LIMIT(receiving_all_kinds, 300)
 {
-	try_all(RECEIVES(mail_with_all_kinds));
+	try_receiving(all_kinds);
 }
 
 /* Requests to the kernel */

@@ -214,24 +214,44 @@ TEST(the_end_of_a_right_is_the_last_event)
 	}
 }
 
+/* A kqueue, and a port in a set */
+struct place {
+	int kqueue;
+	name_t port, set;
+};
+
+static struct place a_port_in_a_set(void)
+{
+	struct place place;
+
+	mach_open();
+	place = (struct place){ new_kqueue(), new_port(), new_port_set() };
+	REQUIRE_RET(insert_member(place.port, place.set), 0);
+	return place;
+}
+
+/* Has the messages of @name received into @size bytes at @buffer, as @options say. */
+static struct event receiving(name_t name, uint32_t options, void *buffer, uint64_t size)
+{
+	struct event event = PORT(name, EV_ADD, MACH_RCV_MSG | options);
+
+	event.ext[0] = (uintptr_t)buffer;
+	event.ext[1] = size;
+	return event;
+}
+
 TEST(messages_are_received_into_a_buffer)
 {
 	struct message message = { .header = { 0 } };
+	struct place place = a_port_in_a_set();
 	struct event change, event;
-	name_t port, set;
-	int kqueue;
+	name_t port = place.port, set = place.set;
+	int kqueue = place.kqueue;
 
-	mach_open();
-	kqueue = new_kqueue();
-	port = new_port();
-	set = new_port_set();
-	REQUIRE_RET(insert_member(port, set), 0);
 	for (int i = 0; i < 2; i++) {
 		name_t watched = i ? set : port;
 
-		change = PORT(watched, EV_ADD, MACH_RCV_MSG);
-		change.ext[0] = (uintptr_t)&message;
-		change.ext[1] = sizeof(message);
+		change = receiving(watched, 0, &message, sizeof(message));
 		REQUIRE_EQ(change_event(kqueue, change), 0);
 		send_to(port, 41);
 		send_to(port, 42);
@@ -252,9 +272,7 @@ TEST(messages_are_received_into_a_buffer)
 	}
 
 	/* Another trailer */
-	change = PORT(port, EV_ADD, MACH_RCV_MSG | MACH_RCV_TRAILER(3));
-	change.ext[0] = (uintptr_t)&message;
-	change.ext[1] = sizeof(message);
+	change = receiving(port, MACH_RCV_TRAILER(3), &message, sizeof(message));
 	REQUIRE_EQ(change_event(kqueue, change), 0);
 	send_to(port, 43);
 	REQUIRE_EQ(fetch_events(kqueue, &event, 1, 0), 1);
@@ -272,20 +290,13 @@ TEST(messages_are_received_into_a_buffer)
 TEST(messages_that_are_too_large)
 {
 	struct message message = { .header = { 0 } };
+	struct place place = a_port_in_a_set();
 	struct event change, event;
-	name_t port, set;
-	int kqueue;
-
-	mach_open();
-	kqueue = new_kqueue();
-	port = new_port();
-	set = new_port_set();
-	REQUIRE_RET(insert_member(port, set), 0);
+	name_t port = place.port, set = place.set;
+	int kqueue = place.kqueue;
 
 	/* It stays, if that is asked for, and the size is told. */
-	change = PORT(set, EV_ADD, MACH_RCV_MSG | MACH_RCV_LARGE);
-	change.ext[0] = (uintptr_t)&message;
-	change.ext[1] = HEADER_SIZE + TRAILER - 1;
+	change = receiving(set, MACH_RCV_LARGE, &message, HEADER_SIZE + TRAILER - 1);
 	REQUIRE_EQ(change_event(kqueue, change), 0);
 	send_to(port, 1);
 	REQUIRE_EQ(fetch_events(kqueue, &event, 1, FOR_EVER), 1);
@@ -300,7 +311,7 @@ TEST(messages_that_are_too_large)
 	CHECK_EQ(message.header.local, port);
 
 	/* Without a buffer it stays anyway. */
-	change = PORT(set, EV_ADD, MACH_RCV_MSG);
+	change = receiving(set, 0, NULL, 0);
 	REQUIRE_EQ(change_event(kqueue, change), 0);
 	REQUIRE_EQ(fetch_events(kqueue, &event, 1, FOR_EVER), 1);
 	CHECK_HEX(event.fflags, MACH_RCV_TOO_LARGE);
@@ -309,8 +320,7 @@ TEST(messages_that_are_too_large)
 	CHECK_EQ(receive_id(port), 1);
 
 	/* Else it is lost. */
-	change.ext[0] = (uintptr_t)&message;
-	change.ext[1] = HEADER_SIZE;
+	change = receiving(set, 0, &message, HEADER_SIZE);
 	REQUIRE_EQ(change_event(kqueue, change), 0);
 	send_to(port, 2);
 	REQUIRE_EQ(fetch_events(kqueue, &event, 1, FOR_EVER), 1);
