@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "attempt.h"
 #include "body.h"
+#include "debugfs.h"
 #include "harness.h"
 #include "mach.h"
 #include "message.h"

@@ -20,8 +20,6 @@
 #include "process.h"
 #include "rpc.h"
 
-#define GET_STATE	3603
-#define SET_STATE	3604
 #define DEBUG_STATE32	10u
 #define DEBUG_STATE64	11u
 #define DEBUG_STATE	12u

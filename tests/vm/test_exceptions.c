@@ -122,6 +122,14 @@ static void client_ask(struct client *client, struct fake_signal signal, uint64_
 	gate_open(&client->go);
 }
 
+/* A task with one client */
+static void begin(struct client *client)
+{
+	mach_open();
+	self();
+	client_start(client);
+}
+
 /* Waits for the answer, and checks that it is this signal. */
 #define CLIENT_GETS(client, bsd)					\
 	do {								\
@@ -145,9 +153,7 @@ TEST(listeners_are_told_what_they_want)
 	struct told told;
 	name_t port;
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	port = new_send_right();
 	for (int i = 0; i < FAULTS; i++) {
 		const struct fault_kind *kind = &faults[i];
@@ -193,9 +199,7 @@ TEST(the_upper_half_of_an_address_needs_wide_codes)
 	struct told told;
 	name_t port;
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	port = new_send_right();
 	for (int wide = 0; wide < 2; wide++) {
 		uint32_t behavior = EXC_DEFAULT | (wide ? EXC_WIDE : 0);
@@ -216,9 +220,7 @@ TEST(who_refuses_leaves_it_to_the_next)
 	struct told told;
 	name_t ports[3], targets[3];
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	targets[0] = client.port;
 	targets[1] = self();
 	targets[2] = host_self();
@@ -264,9 +266,7 @@ TEST(an_answer_can_change_the_state)
 	struct handed want;
 	name_t port;
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	port = new_send_right();
 	for (int i = 0; i < 4; i++) {
 		uint32_t flavor = i & 1 ? FLOAT_STATE64 : THREAD_STATE64;
@@ -350,9 +350,7 @@ TEST(an_answer_that_is_none_leaves_it_to_the_next)
 	struct rpc rpc;
 	name_t first, second;
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	first = new_send_right();
 	second = new_send_right();
 	REQUIRE_RET(listen_to(client.port, EXC_MASK_ALL, first, WIDE_DEFAULT, 0), 0);
@@ -389,9 +387,7 @@ TEST(a_state_that_cannot_be_set_leaves_it_to_the_next)
 	struct told told;
 	name_t first, second;
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	first = new_send_right();
 	second = new_send_right();
 	REQUIRE_RET(listen_to(client.port, EXC_MASK_ALL, first, EXC_WIDE | EXC_STATE,
@@ -439,9 +435,7 @@ TEST(when_the_port_dies_the_exception_is_dealt_with)
 	struct told told;
 	name_t port, task;
 
-	mach_open();
-	self();
-	client_start(&client);
+	begin(&client);
 	task = new_send_right();
 	REQUIRE_RET(listen_to(self(), EXC_MASK_ALL, task, WIDE_DEFAULT, 0), 0);
 	for (int received = 0; received < 2; received++) {
@@ -558,10 +552,8 @@ TEST(signals_wait_for_the_answer)
 	struct told told;
 	name_t port;
 
-	mach_open();
-	self();
 	signal(SIGUSR2, count_signal);
-	client_start(&client);
+	begin(&client);
 	port = new_send_right();
 	REQUIRE_RET(listen_to(self(), EXC_MASK_ALL, port, WIDE_DEFAULT, 0), 0);
 	client_ask(&client, fake(FAULT_ILL), 5);
@@ -684,23 +676,6 @@ TEST(bad_addresses)
 	CHECK(handed_matches(&handed, 1));
 }
 
-static long int80(unsigned int call, unsigned int a, unsigned int b, unsigned int c)
-{
-	long result;
-
-	__asm__ volatile("int $0x80"
-			 : "=a"(result)
-			 : "0"(call), "b"(a), "c"(b), "d"(c)
-			 : "r8", "r9", "r10", "r11", "memory");
-	return (int)result;
-}
-
-static void try_int80(void *argument)
-{
-	(void)argument;
-	_exit(int80(20, 0, 0, 0) == getpid() ? 0 : 1);
-}
-
 /* The structures of 32-bit clients have short pointers, and so has their siginfo. */
 TEST(narrow_structures)
 {
@@ -714,10 +689,10 @@ TEST(narrow_structures)
 	struct handed *handed;
 	struct told told;
 	name_t port;
-	pid_t pid = start_child(try_int80, NULL);
 	uint32_t low;
+	pid_t pid;
 
-	if (wait_child(pid) != 0)
+	if (!has_int80())
 		SKIP("no 32-bit system calls here");
 	mach_open();
 	self();

@@ -21,8 +21,6 @@
 #include "process.h"
 #include "rpc.h"
 
-#define GET_STATE	3603
-#define SET_STATE	3604
 #define THREAD_SUSPEND	3605
 #define THREAD_RESUME	3606
 #define FLOAT_STATE32	2u
@@ -187,27 +185,6 @@ static pid_t second_thread(const struct other *other)
 		snprintf(path, sizeof(path), "/proc/%d/task/%d", other->pid, tid);
 	} while (access(path, F_OK));
 	return tid;
-}
-
-static int32_t get_state(name_t thread, uint32_t flavor, uint32_t count, uint32_t *state)
-{
-	struct rpc rpc;
-	int32_t result = RPC(&rpc, thread, GET_STATE, flavor, count);
-
-	if (!result)
-		memcpy(state, rpc_words(&rpc) + 1, rpc_words(&rpc)[0] * 4);
-	return result;
-}
-
-static int32_t set_state(name_t thread, uint32_t flavor, uint32_t count, const uint32_t *state)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, thread, SET_STATE);
-	rpc_word(&rpc, flavor);
-	rpc_word(&rpc, count);
-	rpc_bytes(&rpc, state, count * 4);
-	return rpc_call(&rpc);
 }
 
 static void check_told(name_t thread, const struct floats *want)

@@ -71,7 +71,7 @@ static void exec_probe(const char *path, int status)
 }
 
 /* One life, which ends with @status. */
-static void live(unsigned int seed, int status)
+static void live_once(unsigned int seed, int status)
 {
 	static const char *const images[] = {
 		"/macho/probe", "/macho/probe_fixed", "/macho/probe32",
@@ -205,7 +205,7 @@ static void start(struct life *life, unsigned int *seed)
 		life->pid = fork();
 		REQUIRE(life->pid >= 0);
 		if (!life->pid)
-			live(*seed, life->status >> 8);
+			live_once(*seed, life->status >> 8);
 	}
 	if (rand_r(seed) % 4 == 0) {
 		if (rand_r(seed) & 1)

@@ -416,19 +416,6 @@ TEST(too_large_messages_drop_their_memory)
 	CHECK(receive_ool(port, 1, 0));
 }
 
-static size_t lines_in_maps(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	size_t lines = 0;
-	int c;
-
-	REQUIRE(maps);
-	while ((c = getc(maps)) != EOF)
-		lines += c == '\n';
-	fclose(maps);
-	return lines;
-}
-
 /* A buffer that cannot be written: the message is lost, and the address space is as before. */
 TEST(unwritable_buffers)
 {

@@ -403,19 +403,6 @@ TEST(give_back)
 	CHECK_EQ(regions(), 0);
 }
 
-static size_t lines_in_maps(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	size_t lines = 0;
-	int c;
-
-	REQUIRE(maps);
-	while ((c = getc(maps)) != EOF)
-		lines += c == '\n';
-	fclose(maps);
-	return lines;
-}
-
 /* What was entered for a buffer that cannot be written leaves the space again. */
 TEST(unwritable_buffers)
 {

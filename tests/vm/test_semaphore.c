@@ -300,18 +300,6 @@ TEST(arguments_of_create)
 	CHECK_RET(sema_create_on(thread_self(), 0, 0, &sema), KERN_INVALID_ARGUMENT);
 }
 
-static long live(const char *kind)
-{
-	struct object_counts counts;
-
-	REQUIRE(read_object_counts(&counts));
-	for (size_t i = 0; i < counts.kinds; i++)
-		if (!strcmp(counts.kind[i].name, kind))
-			return counts.kind[i].live;
-	FATAL("nobody counts %s", kind);
-	return -1;
-}
-
 TEST(semaphore_goes_with_its_last_right)
 {
 	long before;

@@ -19,8 +19,6 @@
 #include "process.h"
 #include "rpc.h"
 
-#define GET_STATE	3603
-#define SET_STATE	3604
 #define THREAD_SUSPEND	3605
 #define THREAD_RESUME	3606
 #define TASK_SUSPEND	3407
@@ -38,29 +36,6 @@ static int32_t ask(name_t target, int32_t id)
 	struct rpc rpc;
 
 	rpc_begin(&rpc, target, id);
-	return rpc_call(&rpc);
-}
-
-static int32_t get_state(name_t thread, uint32_t flavor, uint32_t count, void *state)
-{
-	struct rpc rpc;
-	int32_t result = RPC(&rpc, thread, GET_STATE, flavor, count);
-
-	if (!result) {
-		CHECK_EQ(rpc_words(&rpc)[0], count);
-		memcpy(state, rpc_words(&rpc) + 1, count * 4);
-	}
-	return result;
-}
-
-static int32_t set_state(name_t thread, uint32_t flavor, uint32_t count, const void *state)
-{
-	struct rpc rpc;
-
-	rpc_begin(&rpc, thread, SET_STATE);
-	rpc_word(&rpc, flavor);
-	rpc_word(&rpc, count);
-	rpc_bytes(&rpc, state, count * 4);
 	return rpc_call(&rpc);
 }
 

@@ -322,18 +322,6 @@ TEST(destroyed_timer_is_gone)
 	}
 }
 
-static long live(const char *kind)
-{
-	struct object_counts counts;
-
-	REQUIRE(read_object_counts(&counts));
-	for (size_t i = 0; i < counts.kinds; i++)
-		if (!strcmp(counts.kind[i].name, kind))
-			return counts.kind[i].live;
-	FATAL("nobody counts %s", kind);
-	return -1;
-}
-
 TEST(timer_goes_with_its_port)
 {
 	long before;

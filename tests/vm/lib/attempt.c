@@ -20,17 +20,6 @@ static bool is_among(long result, const long *codes, size_t count)
 	return false;
 }
 
-long live(const char *kind)
-{
-	struct object_counts counts;
-
-	REQUIRE(read_object_counts(&counts));
-	for (size_t i = 0; i < counts.kinds; i++)
-		if (!strcmp(counts.kind[i].name, kind))
-			return counts.kind[i].live;
-	return 0;
-}
-
 void same_objects(const struct object_counts *before)
 {
 	struct object_counts after;

@@ -49,8 +49,6 @@ void try_all(const struct attempt *attempt);
 #define TRY_CLEAN	42
 void try(const struct attempt *attempt, unsigned int n);
 
-/* How many objects of that kind live. */
-long live(const char *kind);
 /* Fails unless as many objects of all kinds live as @before. */
 void same_objects(const struct object_counts *before);
 /* Of messages only @others live, and the one whose memory a thread keeps. */

@@ -8,6 +8,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "harness.h"
+
 #define DEBUGFS		"/sys/kernel/debug"
 #define OBJECTS		DEBUGFS "/mach/objects"
 #define TRAPS		DEBUGFS "/mach/traps"
@@ -85,6 +87,18 @@ bool wait_until_no_objects(unsigned int limit_ms, char *why, size_t size)
 }
 
 /* A line is number, name, subsystem or "-", calls, errors. */
+long live(const char *kind)
+{
+	struct object_counts counts;
+
+	REQUIRE(read_object_counts(&counts));
+	for (size_t i = 0; i < counts.kinds; i++)
+		if (!strcmp(counts.kind[i].name, kind))
+			return counts.kind[i].live;
+	FATAL("nobody counts %s", kind);
+	return -1;
+}
+
 bool read_trap_counts(const char *trap_name, struct trap_counts *counts)
 {
 	FILE *file = fopen(TRAPS, "re");

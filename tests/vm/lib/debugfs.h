@@ -36,6 +36,8 @@ void debugfs_mount(void);
 
 /* False when the module does not tell. */
 bool read_object_counts(struct object_counts *counts);
+/* How many objects of that kind live. */
+long live(const char *kind);
 bool read_trap_counts(const char *trap_name, struct trap_counts *counts);
 /* False when no subsystem has a routine with that id. */
 bool read_routine_counts(int id, struct routine_counts *counts);

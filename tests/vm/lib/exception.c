@@ -18,6 +18,29 @@
 #define REPLY		100
 #define FXSAVE_SIZE	512u
 
+int32_t get_state(name_t thread, uint32_t flavor, uint32_t room, void *state)
+{
+	struct rpc rpc;
+	int32_t result = RPC(&rpc, thread, GET_STATE, flavor, room);
+
+	if (!result) {
+		REQUIRE(rpc_words(&rpc)[0] <= room);
+		memcpy(state, rpc_words(&rpc) + 1, rpc_words(&rpc)[0] * 4);
+	}
+	return result;
+}
+
+int32_t set_state(name_t thread, uint32_t flavor, uint32_t count, const void *state)
+{
+	struct rpc rpc;
+
+	rpc_begin(&rpc, thread, SET_STATE);
+	rpc_word(&rpc, flavor);
+	rpc_word(&rpc, count);
+	rpc_bytes(&rpc, state, count * 4);
+	return rpc_call(&rpc);
+}
+
 void handed_fill(struct handed *handed, uint64_t seed)
 {
 	body_fill(handed->general, sizeof(handed->general), (uint32_t)seed);

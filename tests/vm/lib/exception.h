@@ -31,6 +31,12 @@
 
 enum general { RAX, RBX, RCX, RDX, RDI, RSI, RBP, RSP, R8, R15 = 15, RIP, RFLAGS, GENERAL_COUNT = 21 };
 
+/* thread_get_state() with room for @room words, and thread_set_state() */
+#define GET_STATE	3603
+#define SET_STATE	3604
+int32_t get_state(name_t thread, uint32_t flavor, uint32_t room, void *state);
+int32_t set_state(name_t thread, uint32_t flavor, uint32_t count, const void *state);
+
 /* BSD's numbers */
 enum { BSD_ILL = 4, BSD_TRAP = 5, BSD_FPE = 8, BSD_BUS = 10, BSD_SEGV = 11, BSD_USR1 = 30 };
 

@@ -30,6 +30,9 @@ void hole_done(struct hole *hole);
 extern const uint64_t bad_pointers[];
 extern const size_t bad_pointer_count;
 
+/* How many mappings this process has, as /proc tells. */
+size_t lines_in_maps(void);
+
 /* Time */
 
 uint64_t now_ns(void);
@@ -53,6 +56,10 @@ void kill_child(pid_t pid);
  * `program @name argument`. Does not return.
  */
 void exec_helper(const char *name, const char *argument) __attribute__((noreturn));
+
+/* The system call of 32-bit programs; whether there is one. */
+long int80(unsigned int call, unsigned int a, unsigned int b, unsigned int c);
+bool has_int80(void);
 
 /* Sends descriptor @fd over unix socket @socket, and takes one from it. */
 void pass_fd(int socket, int fd);
