@@ -60,14 +60,14 @@ test-kcsan: $(K)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
 # Cases of all test programs at random, in tens of processes; KERNEL=debug takes the
 # debug kernel.
 
-$(B)/vm/soak: tests/vm/soak.c tests/vm/lib/reports.h scripts/debug.mk
+$(B)/vm/soak: tests/vm/soak.c $(B)/vm/lib/kernel_memory.o scripts/debug.mk
 	@mkdir -p $(@D)
 	@echo "  CC [VM] $@"
-	$(Q)gcc $(VM_CFLAGS) -o $@ $<
+	$(Q)gcc $(VM_CFLAGS) -o $@ $(filter %.c %.o,$^)
 
 SOAK_KO := $(if $(filter debug,$(KERNEL)),$(D)/mach.ko,$(B)/vm/mach.ko)
 
 soak: $(SOAK_KO) $(B)/vm/runner $(B)/vm/soak $(VM_TESTS) demo
-	@$(if $(filter debug,$(KERNEL)),$(DEBUG_VM)) MINUTES=$(or $(MINUTES),5) \
+	@APPEND="slab_nomerge $(APPEND)" $(if $(filter debug,$(KERNEL)),$(DEBUG_VM)) MINUTES=$(or $(MINUTES),5) \
 		SEED=$(SEED) MEM=$(or $(MEM),2G) TESTS= \
 		scripts/run-tests.py --vm $(B)/vm/soak --with $(VM_TESTS)

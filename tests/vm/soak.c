@@ -4,7 +4,14 @@
  * and kill whom they like; round after round, with the module unloaded and loaded
  * between two. Whether a case passes is not asked: they get in each other's way.
  * Asked is that each round ends with no object left, that the module can be
- * unloaded, that the kernel's memory does not grow, and that its log is clean.
+ * unloaded, that memory does not grow, and that the kernel's log is clean, in which
+ * its detectors of hung tasks and of lockups speak.
+ *
+ * Memory is looked at between rounds, when no case runs and the module is not loaded
+ * (lib/kernel_memory.h). Each use of it goes up and down by chance; a leak goes up
+ * only. So a use has grown by what it had at the least in the last third of the run
+ * more than at the most in the first one, after two rounds that warm up. A steady leak
+ * shows a third of itself so: in an hour one of three bytes in each case is found.
  *
  * In the environment: MACH_MINUTES (without it, one short round of few workers, as
  * in `make test`), MACH_SEED (to repeat the choices of a run, as far as the timing
@@ -32,6 +39,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel_memory.h"
 #include "reports.h"
 
 #define WORKERS		12
@@ -41,9 +49,16 @@
 /* A case gets this long, and what is left of it this long to die. */
 #define CASE_MS		6000
 #define DEATH_MS	90000
-/* The kernel's memory may grow by so much after the first rounds. */
+/* The module is loaded anew so often between two rounds. */
+#define RELOADS		5
+/* One use of memory may grow by so much, and all together, after the first rounds. */
 #define WARM_ROUNDS	2
-#define GROWTH_KB	8192
+#define LAST_ROUNDS	2
+#define USE_GROWTH	(32 << 10)
+#define ALL_GROWTH	(128 << 10)
+/* No need to go on after this. */
+#define FAST_GROWTH	(8 << 20)
+#define LINES_TOLD	8
 #define CASES_MAX	2000
 
 struct test {
@@ -244,8 +259,9 @@ static void work(uint64_t seed)
 	setsid();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* What cases mount and do not get to unmount goes with this worker. */
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	/* The mounts and files that cases leave when they are killed go with this worker. */
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/tmp", "tmpfs", 0, "mode=1777") || chdir("/tmp"))
 		_exit(1);
 	while (!atomic_load(&totals->stop))
 		run_one();
@@ -304,30 +320,48 @@ static int load(void)
 	return error;
 }
 
-/* Memory of the kernel's own that nothing can take back, in KiB. */
-static long kernel_memory(void)
+/* From unloaded to loaded, several times. */
+static int reload(void)
 {
-	static const char *const parts[] = {
-		"SUnreclaim:", "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:",
-	};
-	char line[128], name[64];
-	long total = 0, value;
-	FILE *file;
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	int error = load();
 
-	if (fd >= 0 && write(fd, "3", 1) != 1)
-		tell("# cannot drop caches\n");
-	close(fd);
-	sleep_ms(500);
-	file = fopen("/proc/meminfo", "re");
-	while (file && fgets(line, sizeof(line), file))
-		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-			if (sscanf(line, "%63s %ld", name, &value) == 2 &&
-			    !strcmp(name, parts[i]))
-				total += value;
-	if (file)
+	for (int i = 1; !error && i < RELOADS; i++) {
+		error = unload();
+		if (!error)
+			error = load();
+	}
+	return error;
+}
+
+/* Seconds after which a detector of the kernel speaks, or 0. */
+static int detector(const char *name)
+{
+	char path[64];
+	int value = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/sys/kernel/%s", name);
+	file = fopen(path, "re");
+	if (file) {
+		if (fscanf(file, "%d", &value) != 1)
+			value = 0;
 		fclose(file);
-	return total;
+	}
+	return value;
+}
+
+/* Threads in the system now. */
+static long threads(void)
+{
+	FILE *file = fopen("/proc/loadavg", "re");
+	long count = 0;
+
+	if (file) {
+		if (fscanf(file, "%*s %*s %*s %*d/%ld", &count) != 1)
+			count = 0;
+		fclose(file);
+	}
+	return count;
 }
 
 static bool log_is_clean(char *report, size_t size)
@@ -354,11 +388,55 @@ static bool log_is_clean(char *report, size_t size)
 	return true;
 }
 
+/* --- Memory ----------------------------------------------------------------------------- */
+
+/* What each use of memory had in the first and in the last third of the run. */
+static struct {
+	struct kernel_memory now, warm, first_most, last_least;
+	int last_rounds;
+} memory;
+
+/* Notes the memory after a round that ended at @now. Returns what is wrong, or NULL. */
+static const char *watch_memory(int round, long now, long begin, long end)
+{
+	kernel_memory_read(&memory.now);
+	if (round <= WARM_ROUNDS) {
+		memory.warm = memory.now;
+	} else if (round == WARM_ROUNDS + 1 || now - begin < (end - begin) / 3) {
+		kernel_memory_raise(&memory.first_most, &memory.now);
+	} else if (end - now < (end - begin) / 3) {
+		if (!memory.last_rounds++)
+			memory.last_least = memory.now;
+		kernel_memory_lower(&memory.last_least, &memory.now);
+	}
+	if (memory.now.bytes > memory.warm.bytes + FAST_GROWTH * slowness) {
+		kernel_memory_tell_growth(&memory.warm, &memory.now, LINES_TOLD, USE_GROWTH);
+		return "memory grows fast";
+	}
+	return NULL;
+}
+
+/* Whether memory has not grown in the whole run; a short one cannot tell. */
+static bool memory_is_steady(void)
+{
+	long all = memory.last_least.bytes - memory.first_most.bytes, one;
+
+	if (memory.last_rounds < LAST_ROUNDS)
+		return true;
+	tell("# in use at the least in the last third, more than at the most in the first:\n");
+	tell("#   %8ld bytes in all, of which grew:\n", all);
+	one = kernel_memory_tell_growth(&memory.first_most, &memory.last_least, LINES_TOLD,
+					USE_GROWTH * slowness);
+	return one <= USE_GROWTH * slowness && all <= ALL_GROWTH * slowness;
+}
+
 /* --- Rounds --------------------------------------------------------------------------- */
 
-static void run_round(uint64_t seed, int count, long until_ms)
+/* Returns how many threads there were at the most. */
+static long run_round(uint64_t seed, int count, long until_ms)
 {
 	pid_t workers[WORKERS];
+	long most = 0, before = threads();
 
 	atomic_store(&totals->stop, false);
 	for (int i = 0; i < count; i++) {
@@ -366,27 +444,23 @@ static void run_round(uint64_t seed, int count, long until_ms)
 		if (workers[i] == 0)
 			work(seed + (uint64_t)i);
 	}
-	while (now_ms() < until_ms)
+	while (now_ms() < until_ms) {
+		long now = threads() - before;
+
+		if (now > most)
+			most = now;
 		sleep_ms(100);
+	}
 	atomic_store(&totals->stop, true);
 	for (int i = 0; i < count; i++)
 		waitpid(workers[i], NULL, 0);
 	/* Those whose worker was killed are our children now. */
 	reap();
+	return most;
 }
 
-int main(void)
+static bool start(void)
 {
-	const char *minutes = getenv("MACH_MINUTES"), *seeds = getenv("MACH_SEED");
-	int workers = minutes ? WORKERS : SHORT_WORKERS;
-	long end = now_ms() + (minutes ? 60000 * atol(minutes) : 1000 * SHORT_S);
-	uint64_t seed = seeds ? strtoull(seeds, NULL, 0) : (uint64_t)time(NULL);
-	long base = 0, memory = 0;
-	char text[512] = "";
-	int round = 0;
-
-	if (getenv("MACH_SLOWNESS"))
-		slowness = atol(getenv("MACH_SLOWNESS"));
 	setenv("MACH_SOAK", "1", 1);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE,
@@ -394,40 +468,61 @@ int main(void)
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	lseek(kmsg, 0, SEEK_END);
 	list_tests();
-	if (totals == MAP_FAILED || kmsg < 0 || !test_count) {
+	return totals != MAP_FAILED && kmsg >= 0 && test_count &&
+	       detector("hung_task_timeout_secs") && detector("soft_watchdog");
+}
+
+int main(void)
+{
+	const char *minutes = getenv("MACH_MINUTES"), *seeds = getenv("MACH_SEED");
+	int workers = minutes ? WORKERS : SHORT_WORKERS;
+	long begin = now_ms();
+	long end = begin + (minutes ? 60000 * atol(minutes) : 1000 * SHORT_S);
+	uint64_t seed = seeds ? strtoull(seeds, NULL, 0) : (uint64_t)time(NULL);
+	char text[512] = "";
+	int round = 0;
+
+	if (getenv("MACH_SLOWNESS"))
+		slowness = atol(getenv("MACH_SLOWNESS"));
+	if (!start()) {
 		tell("not ok 1 - start\n");
 		return 1;
 	}
-	tell("# %u cases, %d workers, seed %llu\n", test_count, workers,
-	     (unsigned long long)seed);
+	tell("# %u cases, %d workers, seed %llu; hung tasks tell after %d s, lockups after %d s\n",
+	     test_count, workers, (unsigned long long)seed,
+	     detector("hung_task_timeout_secs"), 2 * detector("watchdog_thresh"));
 	do {
-		const char *why = NULL;
-		long stop = now_ms() + ROUND_S * 1000;
+		const char *why = NULL, *grown;
+		long stop = now_ms() + ROUND_S * 1000, most;
 		int error;
 
-		run_round(seed + 1000u * (uint64_t)round++, workers, stop < end ? stop : end);
+		most = run_round(seed + 1000u * (uint64_t)round++, workers,
+				 stop < end ? stop : end);
 		if (!objects_gone(text, sizeof(text)))
 			why = "objects are left:";
 		else if ((error = unload()))
 			snprintf(text, sizeof(text), "%s", strerror(error)), why = "unload:";
-		memory = kernel_memory();
-		if (!why && (error = load()))
+		grown = watch_memory(round, now_ms(), begin, end);
+		if (!why && grown)
+			why = grown, text[0] = '\0';
+		if (!why && (error = reload()))
 			snprintf(text, sizeof(text), "%s", strerror(error)), why = "load:";
-		if (round == WARM_ROUNDS)
-			base = memory;
-		if (!why && round > WARM_ROUNDS && memory > base + GROWTH_KB * slowness)
-			why = "the kernel's memory grows", text[0] = '\0';
 		if (!why && atomic_load(&totals->stuck))
 			why = "a process does not die", text[0] = '\0';
 		if (!why && !log_is_clean(text, sizeof(text)))
 			why = "log:";
-		tell("# round %d: %lu cases, %lu kills so far; kernel %ld KiB\n", round,
-		     atomic_load(&totals->cases), atomic_load(&totals->kills), memory);
+		tell("# round %d: %lu cases, %lu kills so far; %ld threads at most; then %ld KiB in use\n",
+		     round, atomic_load(&totals->cases), atomic_load(&totals->kills), most,
+		     memory.now.bytes / 1024);
 		if (why) {
 			tell("not ok 1 - soak # round %d: %s %s\n", round, why, text);
 			return 1;
 		}
 	} while (now_ms() < end);
+	if (!memory_is_steady()) {
+		tell("not ok 1 - soak # memory grows\n");
+		return 1;
+	}
 	tell("ok 1 - soak\n1..1\n");
 	return 0;
 }
