@@ -4,6 +4,8 @@
 //!
 //! The argument of an `ioctl` is one word: a value, or the address of a structure that is copied in
 //! whole before the trap runs. A bad address is therefore reported before any other error.
+//!
+//! Locks: none.
 
 use crate::{
     abi::{
@@ -26,7 +28,7 @@ use kernel::prelude::*;
             `UserAddr`, `i32` or `u32`"
 )]
 pub(crate) trait TrapArg: Sized {
-    /// Decodes the argument word.
+    /// Decodes the argument word. Fails if it is the address of what cannot be read.
     fn fetch(arg: usize) -> Result<Self, Fault>;
 }
 
@@ -42,7 +44,7 @@ impl<T: ArgStruct> TrapArg for T {
     }
 }
 
-/// A 32-bit argument; the upper half of the word is not looked at, as in the C module.
+/// A 32-bit argument; the upper half of the word is not looked at, as in Darling's own module.
 impl TrapArg for u32 {
     fn fetch(arg: usize) -> Result<Self, Fault> {
         // CAST: Truncation is what the interface says.
@@ -93,8 +95,7 @@ impl<T: ArgStruct> InOut<T> {
         self.address
     }
 
-    /// Writes the structure back.
-    #[allow(dead_code)] // Part of the interface for traps; not every build has a user.
+    /// Writes the structure back, all of it. On failure a part of it may have been written.
     pub(crate) fn write_back(&self) -> Result<(), Fault> {
         user::write_args(self.address, &self.value)
     }
@@ -116,7 +117,7 @@ impl<T: ArgStruct> TrapArg for Out<T> {
 }
 
 impl<T: ArgStruct> Out<T> {
-    /// Writes the structure.
+    /// Writes the structure. On failure a part of it may have been written.
     pub(crate) fn write(&self, value: &T) -> Result<(), Fault> {
         user::write_args(self.address, value)
     }

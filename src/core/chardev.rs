@@ -5,6 +5,8 @@
 //! A file's private data is its task. The path of a trap is all here and in
 //! [`TrapRegistry::dispatch`](super::TrapRegistry::dispatch): is the caller the task's process, is
 //! the task alive, which thread is it, which function answers.
+//!
+//! Locks: none on the way of a trap; `Mach::birth` where a process gets its task.
 
 use super::{
     trap::Context,

@@ -7,6 +7,8 @@
 //! - `processes`: the last events in the lives of processes with a task, oldest first.
 //! - `objects`: name and number alive; a line for each kind of object.
 //! - what subsystems add, see [`Subsystem::reports`](super::Subsystem::reports).
+//!
+//! Locks: none. Numbers of one file are of different moments.
 
 use super::{
     Event,

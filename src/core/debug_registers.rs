@@ -58,6 +58,7 @@ mod control {
 pub(crate) struct DebugRegisters {
     #[pin]
     state: Mutex<State>,
+    /// Which of the breakpoints have been hit.
     pub(crate) hits: Arc<Hits>,
     _live: Live,
 }

@@ -3,7 +3,7 @@
 //! The last events in the lives of processes that have or had a task, for people to read
 //! (debugfs, `mach/processes`).
 //!
-//! Locks: `ring`, a leaf.
+//! Locks: `History::ring` (spinlock), a leaf; taken in probes.
 
 use super::watch::{
     ProcessEvent,

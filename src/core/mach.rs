@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The state of the module as a whole.
+//!
+//! Locks: `Mach::birth` (mutex) is the first of all, see [`super`]. The rest never changes, or has locks
+//! of its own.
 
 use super::{
     history::History,
@@ -77,9 +80,10 @@ pub(crate) struct Mach {
 }
 
 impl Mach {
-    /// Builds the module's state from its subsystems. Fails with `ENOMEM`, or with the error of
-    /// [`TrapRegistry::register`].
-    /// With `trace` every trap is logged.
+    /// Builds the module's state from its subsystems. With `trace` every trap is logged.
+    ///
+    /// Fails with `ENOMEM`, with the error of [`TrapRegistry::register`], or with `E2BIG` when more
+    /// subsystems keep states than there are places.
     pub(crate) fn new(subsystems: KVec<Arc<dyn Subsystem>>, trace: bool) -> Result<Arc<Self>> {
         let mut registry = TrapRegistry::new(trace)?;
         let mut stateful = KVec::with_capacity(PLACES, GFP_KERNEL)?;
@@ -191,12 +195,12 @@ impl Mach {
         self.births.wake_all();
     }
 
-    /// Waits until the child of `record` is settled, or a signal comes.
+    /// Waits until the child of `record` is settled, or a signal comes. No lock may be held.
     pub(crate) fn wait_until_settled(&self, record: &Unborn) -> Woken {
         self.births.wait(None, || record.is_settled())
     }
 
-    /// Ends the subsystems. No task may exist.
+    /// Ends the subsystems, the last one first. No task may exist. May sleep.
     pub(crate) fn shutdown(&self) {
         for subsystem in self.subsystems.iter().rev() {
             subsystem.shutdown();
@@ -211,7 +215,7 @@ static MACH: Global<Mach> = Global::new();
 pub(crate) struct Published(#[allow(dead_code)] PublishedGlobal<Mach>);
 
 impl Published {
-    /// Publishes `mach`.
+    /// Publishes `mach`. Fails with `ENOMEM`.
     pub(crate) fn new(mach: Arc<Mach>) -> Result<Self> {
         Ok(Self(MACH.publish(mach)?))
     }

@@ -15,7 +15,7 @@
 //!    `DebugRegisters::state` (mutex): the breakpoints of a thread. Locks of perf come after it.
 //! 3. `ProcessTable::buckets` (spinlocks), one at a time: look-up by process. Taken in probes.
 //! 4. `Thread::last_child`, `EarlyChild::child`, `Task::tracer`, `Task::vchroot`,
-//!    `Task::dyld_info`, `Parking::frame`, `Handed::state` (spinlocks): leaves.
+//!    `Task::dyld_info`, `Parking::frame`, `Handed::state`, `History::ring` (spinlocks): leaves.
 //!
 //! Those of `watch`, which tell of processes, stand there; watchers' come after them.
 //!
@@ -51,8 +51,6 @@ pub(crate) mod user;
 mod vchroot;
 mod watch;
 
-// What is here is the interface for subsystems; not every part has a user in every build.
-#[allow(unused_imports)]
 pub(crate) use self::{
     arg::{
         InOut,

@@ -2,11 +2,11 @@
 
 //! What the core knows of processes, found by process.
 //!
-//! Processes come and go all the time, many of them before an array indexed by their numbers would
-//! be done with making its inner nodes. Here a bucket keeps its memory for the next one.
+//! Processes come and go all the time. An XArray indexed by their numbers would make and free inner
+//! nodes for them; a bucket keeps its memory for the next one.
 //!
-//! Locks: `buckets` (spinlock), one of each table. It is taken in probes of process events: nothing
-//! is allocated or dropped under it.
+//! Locks: `ProcessTable::buckets` (spinlock), one for each table. It is taken in probes of process
+//! events: nothing is allocated or dropped under it.
 
 use crate::linux::process::ProcessId;
 use core::mem;
@@ -74,7 +74,7 @@ impl<T: OfProcess> ProcessTable<T> {
         bucket.get(position(bucket, process)?).cloned()
     }
 
-    /// Calls `look` with the entry of `process`, with the lock held.
+    /// Calls `look` with the entry of `process`, with the lock held: `look` must not sleep.
     pub(super) fn look_at<R>(&self, process: &ProcessId, look: impl FnOnce(&T) -> R) -> Option<R> {
         let mut buckets = self.buckets.lock();
         let bucket = bucket(&mut buckets, process)?;

@@ -4,6 +4,8 @@
 //!
 //! Filled once at module init and immutable from then on, so dispatch is an array look-up without
 //! a lock. Counts calls and errors of each trap.
+//!
+//! Locks: none.
 
 use super::{
     stats::Counters,

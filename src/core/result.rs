@@ -6,6 +6,8 @@
 //! different types here, so that one is never taken for the other: [`KernError`] is positive by
 //! construction and an errno negative. Interruption is turned into the code that each family of
 //! results has for it in this file and nowhere else.
+//!
+//! Locks: none.
 
 use crate::{
     abi::{
@@ -58,7 +60,6 @@ impl KernError {
 
 macro_rules! kern_errors {
     ($($name:ident = $code:ident;)*) => {
-        #[allow(dead_code)] // The set is that of the interface; subsystems use what they need.
         impl KernError {
             $(
                 #[doc = concat!("`", stringify!($code), "`")]
@@ -85,7 +86,6 @@ kern_errors! {
     INVALID_TASK = KERN_INVALID_TASK;
     INVALID_RIGHT = KERN_INVALID_RIGHT;
     INVALID_VALUE = KERN_INVALID_VALUE;
-    UREFS_OVERFLOW = KERN_UREFS_OVERFLOW;
     INVALID_CAPABILITY = KERN_INVALID_CAPABILITY;
     RIGHT_EXISTS = KERN_RIGHT_EXISTS;
     INVALID_OBJECT = KERN_INVALID_OBJECT;
@@ -96,7 +96,8 @@ kern_errors! {
 
 /// A copy to or from user memory failed after the trap's effect; the effect stands.
 ///
-/// The C module's copy routines return the number 14 there, which its traps pass on (ABI §1.2).
+/// The copy routines of Darling's own module return the number 14 there, which its traps pass on
+/// (ABI §1.2).
 impl From<Fault> for KernError {
     fn from(_: Fault) -> Self {
         Self::ABORTED

@@ -5,6 +5,8 @@
 //! Each counter is split into shards by CPU; a reader adds them up. Shards are only a matter of
 //! speed: a thread that moves between choosing a shard and counting still counts once, because
 //! counting is atomic.
+//!
+//! Locks: none.
 
 use crate::linux::{
     cpu,

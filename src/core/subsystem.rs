@@ -4,6 +4,8 @@
 //!
 //! The core creates that state with the task or thread, tells it of the end, and hands it out by
 //! type; what is in it is the subsystem's own business.
+//!
+//! Locks: none here; each function says which are held when it is called.
 
 use super::{
     Context,

@@ -6,7 +6,7 @@
 //! image, whoever holds descriptors for it then. A task that has ended stays readable while
 //! something refers to it, so that children that have not made their first trap can inherit.
 //!
-//! Locks: `tracer`, `vchroot` and `dyld_info` are leaves.
+//! Locks: `Task::tracer`, `Task::vchroot` and `Task::dyld_info` (spinlocks) are leaves.
 
 use super::{
     object::Live,

@@ -4,8 +4,9 @@
 //!
 //! Not on the path of a trap: a descriptor leads to its task directly.
 //!
-//! Locks: those of the two tables, then `EarlyChild::child`, a leaf. They are taken in probes of
-//! process events, so nothing that could sleep is dropped under them.
+//! Locks: those of the two tables (`ProcessTable::buckets`), then `EarlyChild::child` (spinlock), a
+//! leaf. They are taken in probes of process events, so nothing that could sleep is dropped under
+//! them.
 
 use super::{
     object::Live,

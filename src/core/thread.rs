@@ -4,7 +4,7 @@
 //!
 //! Lives from its first trap until it announces its end or just ends, whichever is first.
 //!
-//! Locks: `last_child` is a leaf.
+//! Locks: `Thread::last_child` (spinlock), a leaf. Those of `parking`, `handed` and `debug` stand there.
 
 use super::{
     debug_registers::DebugRegisters,
@@ -64,16 +64,17 @@ pub(crate) struct Thread {
     ended: Atomic<bool>,
     /// What `set_thread_handles` said; reported by thread information calls.
     pub(crate) pthread_handle: Atomic<u64>,
-    /// As above.
+    /// The same of its dispatch queue.
     pub(crate) dispatch_queue: Atomic<u64>,
     /// Whether the thread may be cancelled, and whether it is to be.
-    pub(crate) cancellation: Atomic<u32>,
+    cancellation: Atomic<u32>,
     /// How often the thread is suspended.
     pub(super) suspensions: SuspendCount,
     /// Whether somebody ends it.
     pub(super) terminating: Atomic<bool>,
     /// How often somebody keeps it from its program for a moment.
     pub(super) holds: SuspendCount,
+    /// Where its registers are while it is parked.
     #[pin]
     pub(super) parking: Parking,
     /// The registers that its client has handed in.
@@ -130,12 +131,11 @@ impl Thread {
     }
 
     /// The Linux thread id in the initial pid namespace.
-    #[allow(dead_code)] // Part of the interface for traps.
     pub(crate) fn tid(&self) -> u32 {
         self.tid
     }
 
-    /// The Linux thread.
+    /// The Linux thread, which may have exited.
     pub(crate) fn linux(&self) -> &ThreadRef {
         &self.linux
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What a trap is, and what it is given.
+//!
+//! Locks: none.
 
 use super::{
     Mach,

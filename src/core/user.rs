@@ -3,8 +3,11 @@
 //! User memory: the only way from an alleged address to its contents.
 //!
 //! Everything is read once and then worked on as a copy, so that user space cannot change a value
-//! between its check and its use. No lock may be held around any of these: they can sleep and
-//! fault.
+//! between its check and its use.
+//!
+//! What cannot be read or written is a [`Fault`]; a part of it may have been written then.
+//!
+//! Locks: none may be held around any of these: they can sleep and fault.
 
 use crate::{
     abi::{

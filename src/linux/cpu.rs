@@ -6,6 +6,8 @@
 //! features that the kernel turned off, or does not save on a context switch, are of no use to a
 //! program.
 //!
+//! Locks: none.
+//!
 //! C header: [`arch/x86/include/asm/cpufeature.h`](srctree/arch/x86/include/asm/cpufeature.h)
 
 use kernel::{

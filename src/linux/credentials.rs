@@ -4,6 +4,8 @@
 //!
 //! Serves the making of images ([`super::new_image`]).
 //!
+//! Locks: none.
+//!
 //! C header: [`include/linux/cred.h`](srctree/include/linux/cred.h)
 
 use kernel::{

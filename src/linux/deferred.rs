@@ -10,6 +10,8 @@
 //! until it is done, so delays must be short. What has to be done after a long time, or not at all
 //! if the module goes, is for [`super::alarm`].
 //!
+//! Locks: none of ours. Queueing does not sleep.
+//!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use core::ops::Deref;

@@ -4,6 +4,8 @@
 //!
 //! Serves the loader. Everything here may sleep.
 //!
+//! Locks: none.
+//!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h)
 
 use core::ops::Deref;

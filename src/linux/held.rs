@@ -5,6 +5,8 @@
 //! Serves the states that subsystems keep for each task and thread: every trap finds one or two.
 //! `dyn Any` answers by way of two indirect calls, which cost more than what is then done with
 //! the state; here the answer is asked for once, when the object is put in.
+//!
+//! Locks: none.
 
 use core::{
     any::{Any, TypeId},

@@ -26,6 +26,8 @@
 //! Rule for users: after dropping a [`ModuleRef`] a thread must not sleep in the module unless
 //! something else, of the list above, pins it.
 //!
+//! Locks: none.
+//!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
 use kernel::{

@@ -9,6 +9,8 @@
 //! at it. No address that is passed in here can hurt the kernel: mapping checks all of them as it
 //! does for mmap(2).
 //!
+//! Locks: mapping takes the mmap lock. Everything may sleep.
+//!
 //! C headers: [`include/linux/binfmts.h`](srctree/include/linux/binfmts.h),
 //! [`include/linux/mm.h`](srctree/include/linux/mm.h)
 

@@ -3,6 +3,8 @@
 //! Pages of memory that are filled once.
 //!
 //! Serves the commpage.
+//!
+//! Locks: none.
 
 use kernel::{
     mm::virt::VmaNew,

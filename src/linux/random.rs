@@ -4,6 +4,8 @@
 //!
 //! Serves the loader: addresses and secrets that cannot be guessed.
 //!
+//! Locks: none.
+//!
 //! C header: [`include/linux/random.h`](srctree/include/linux/random.h)
 
 use kernel::bindings;

@@ -3,6 +3,8 @@
 //! A place for one owned box that several threads may fill and empty without a lock.
 //!
 //! Serves the hand-over of a message to a waiting thread and the one-element caches of threads.
+//!
+//! Locks: none.
 
 use core::{
     marker::PhantomData,

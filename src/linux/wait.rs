@@ -8,6 +8,8 @@
 //!
 //! A wait without a queue is [`super::thread::sleep`].
 //!
+//! Locks: that of the wait queue, a leaf, taken by the kernel. `ready` is asked without it.
+//!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
 use super::current;

@@ -79,8 +79,8 @@ pub(super) fn map_image(image: &mut NewImage<'_>, file: &File, plan: &ImagePlan)
 
 /// Maps the bytes that come from the file, then those that are zero.
 ///
-/// The protection is the initial one. (The C module took the maximum for executable segments,
-/// which makes the text of old programs writable.)
+/// The protection is the initial one. (Darling's own module takes the maximum for executable
+/// segments, which makes the text of old programs writable.)
 fn map_segment(
     image: &mut NewImage<'_>,
     file: &File,

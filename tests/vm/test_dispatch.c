@@ -116,7 +116,7 @@ TEST(numbers_not_built_yet)
 TEST(result_fills_the_whole_register)
 {
 	mach_open();
-	/* The C module left the upper half undefined. */
+	/* Darling's own module leaves the upper half undefined. */
 	for (int i = 0; i < 100; i++) {
 		CHECK_EQ(trap(NR_get_api_version, 0), 19L);
 		CHECK_EQ(trap(0x1052, 0), -38L);

@@ -105,7 +105,7 @@ static void just_exec(void *argument)
 	exec_helper("wait_forever", "");
 }
 
-/* In the C module this parent waits for ever. */
+/* In Darling's own module this parent waits for ever. */
 TEST(wait_for_a_child_that_exits_without_a_trap)
 {
 	unsigned int delays[] = { 0, 100 };

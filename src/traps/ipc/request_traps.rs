@@ -47,7 +47,8 @@ pub(super) const TRAPS: &[TrapDescriptor] = traps![mach_port_request_notificatio
 
 /// Asks for a notification about a name, which the given send-once right gets; the one that was
 /// given for the same before comes back. Taking back a request without making another is left to
-/// the message of the same name: this trap refuses a null right, as the C module's does.
+/// the message of the same name: this trap refuses a null right, as that of Darling's own module
+/// does.
 #[trap(nr::MACH_PORT_REQUEST_NOTIFICATION)]
 fn mach_port_request_notification(
     context: &Context<'_>,

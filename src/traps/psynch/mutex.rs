@@ -7,10 +7,10 @@
 //! is for exactly the next count; with first fit for whoever is here, who may find that another
 //! thread was faster and come back.
 //!
-//! Preposts of first fit are counted, where the C module keeps at most one: the library takes a
-//! new count each time it waits and drops once for each, so two drops that come before their
-//! waiters would leave the second of these asleep for good. XNU counts them as well (libpthread
-//! kern/kern_synch.c, from 330.201 on). No client is worse off for it: who is woken by first fit
+//! Preposts of first fit are counted, where Darling's own module keeps at most one: the library
+//! takes a new count each time it waits and drops once for each, so two drops that come before
+//! their waiters would leave the second of these asleep for good. XNU counts them as well
+//! (libpthread kern/kern_synch.c, from 330.201 on). No client is worse off for it: who is woken by first fit
 //! tries to take the mutex, and may find it taken.
 //!
 //! A first-fit waiter that is killed once it has been chosen passes that on: the mutex is free, and
