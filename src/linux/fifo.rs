@@ -89,12 +89,6 @@ impl<T> Fifo<T> {
         self.len
     }
 
-    /// Whether there is no item.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_none()
-    }
-
     /// Appends `item`.
     #[inline]
     pub(crate) fn push_back(&mut self, mut item: KBox<Node<T>>) {
@@ -144,14 +138,6 @@ impl<T> Fifo<T> {
         }
         // SAFETY: As above; the item is borrowed as long as the queue is.
         Some(unsafe { &node.as_ref().value })
-    }
-
-    /// The oldest item, to be changed in place.
-    #[inline]
-    pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
-        let mut head = self.head?;
-        // SAFETY: As in `front`; `&mut self` makes the access exclusive.
-        Some(unsafe { &mut head.as_mut().value })
     }
 
     /// Moves all items out.

@@ -2,9 +2,6 @@
 
 //! Safe wrappers over what the kernel crate lacks: the only place with `unsafe`.
 
-// A wrapper offers what its subject has; what of it is used changes with the traps that are built.
-#![allow(dead_code)]
-
 pub(crate) mod access;
 pub(crate) mod alarm;
 mod arg_strings;

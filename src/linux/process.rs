@@ -11,13 +11,9 @@
 //! C headers: [`include/linux/pid.h`](srctree/include/linux/pid.h),
 //! [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
-use core::{
-    mem::ManuallyDrop,
-    ops::Deref,
-    ptr::{
-        self,
-        NonNull, //
-    },
+use core::ptr::{
+    self,
+    NonNull, //
 };
 use kernel::{
     bindings,
@@ -30,8 +26,7 @@ use kernel::{
         },
         rcu, //
     },
-    task::Task,
-    types::NotThreadSafe, //
+    task::Task, //
 };
 
 use super::current;
@@ -62,17 +57,6 @@ impl ProcessId {
         // SAFETY: As above.
         unsafe { bindings::refcount_inc(ptr::addr_of_mut!((*pid.as_ptr()).count)) };
         Self(pid)
-    }
-
-    /// The current process, without counting a reference: for looking it up.
-    #[inline]
-    pub(crate) fn borrow_current() -> CurrentProcess {
-        // SAFETY: The pointer is that of the current process, alive while the process is.
-        let pid = unsafe { NonNull::new_unchecked(current::pid()) };
-        CurrentProcess {
-            id: ManuallyDrop::new(Self(pid)),
-            _not_send: NotThreadSafe,
-        }
     }
 
     /// The process of `task`, or `None` when it has already been reaped.
@@ -161,13 +145,6 @@ impl ProcessId {
         to_number(unsafe { bindings::pid_vnr(self.0.as_ptr()) })
     }
 
-    /// A number that no other process has as long as this value exists, for hashing. It is an
-    /// address: not to be shown to anybody.
-    #[inline]
-    pub(crate) fn key(&self) -> usize {
-        self.0.as_ptr().addr()
-    }
-
     /// Whether every thread of the process has begun to exit, or been reaped.
     pub(crate) fn is_dead(&self) -> bool {
         let _rcu = rcu::read_lock();
@@ -245,24 +222,6 @@ impl Eq for ProcessId {}
 fn to_number(pid: bindings::pid_t) -> u32 {
     // CAST: Pid numbers are never negative.
     pid as u32
-}
-
-/// The [`ProcessId`] of the current process as long as that runs the function that has this.
-///
-/// It stays with its thread, so the process exists as long as it does; what it lends out can be
-/// cloned to have a reference.
-pub(crate) struct CurrentProcess {
-    id: ManuallyDrop<ProcessId>,
-    _not_send: NotThreadSafe,
-}
-
-impl Deref for CurrentProcess {
-    type Target = ProcessId;
-
-    #[inline]
-    fn deref(&self) -> &ProcessId {
-        &self.id
-    }
 }
 
 /// A pid namespace, to be told from those around it as long as a process of it exists.
