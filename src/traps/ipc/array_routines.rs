@@ -16,15 +16,15 @@ use super::{
         set_of,
         type_bits, //
     },
+    param::{
+        Bytes,
+        Memory, //
+    },
     port_routines::{
         check_receive_name,
         in_space, //
     },
     reply::OutOfLine,
-    request::{
-        Bytes,
-        Memory, //
-    },
     routine::{
         Call,
         Refusal,

@@ -20,7 +20,7 @@
 //! | `withdraw` | what was given out for nothing is taken back |
 //! | `notify`, `kobject` | what the kernel sends and receives itself |
 //! | `special`, `task_port`, `thread_port` | the ports that tasks and threads have from the kernel |
-//! | `routine`, `request`, `reply`, `reply_message` | how kernel objects are asked and answer |
+//! | `routine`, `request`, `param`, `reply`, `reply_message` | how kernel objects are asked and answer |
 //! | `kernel_request` | how the kernel asks |
 //! | `registered` | the ports that a task keeps for its children |
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
@@ -74,6 +74,7 @@ mod names_traps;
 mod notify;
 mod objects;
 mod ool;
+mod param;
 mod port;
 mod port_death;
 mod port_info_routines;
@@ -82,11 +83,8 @@ mod port_queue;
 mod port_routines;
 mod receive;
 mod registered;
-// What can stand in a message is the set of the interface; routines use what they need.
-#[allow(dead_code)]
 mod reply;
 mod reply_message;
-#[allow(dead_code)]
 mod request;
 mod request_traps;
 mod requests;
@@ -109,8 +107,6 @@ mod waiter;
 mod watch;
 mod withdraw;
 
-// What is here is the interface for subsystems; not every part has a user in every build.
-#[allow(unused_imports)]
 pub(crate) use self::{
     kernel_request::request as request_of_user,
     kobject::{
@@ -134,13 +130,20 @@ pub(crate) use self::{
         PreparedMessages,
         UserPort, //
     },
+    param::{
+        AnyRight,
+        Bytes,
+        Memory,
+        Rows,
+        WideWords,
+        Words, //
+    },
     port::Port,
     port_object::Attachment,
     reply::{
         OutOfLine,
         PortList,
         Reply,
-        Results,
         RoutineReturn,
         SendRights,
         Text,
@@ -148,16 +151,9 @@ pub(crate) use self::{
         WordList,
     },
     request::{
-        AnyRight,
-        Bytes,
-        Memory,
         Param,
         Request,
-        Rows,
-        Scalar,
-        Shape,
-        WideWords,
-        Words, //
+        Shape, //
     },
     right::{
         SendOnceRight,
@@ -192,9 +188,7 @@ pub(crate) use self::{
         watch_messages,
         MessageWatch,
         MessageWatcher,
-        NotWatched,
-        Polled,
-        Received, //
+        NotWatched, //
     },
 };
 

@@ -11,11 +11,11 @@ use super::{
         self,
         new_receive_right, //
     },
+    param::AnyRight,
     port_routines::{
         in_space,
         right_kind, //
     },
-    request::AnyRight,
     right::Right,
     routine::{
         Call,

@@ -18,9 +18,9 @@ use super::{
         Message, //
     },
     notify,
+    param::AnyRight,
     port::Port,
     port_object::Attachment,
-    request::AnyRight,
     right::{
         ReceiveRight,
         SendOnceRight,

@@ -9,11 +9,11 @@ use super::{
         set_limits, //
     },
     entry::Object,
+    param::Words,
     port_routines::{
         check_receive_name,
         in_space, //
     },
-    request::Words,
     routine::{
         Call,
         RoutineDescriptor,

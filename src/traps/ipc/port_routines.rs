@@ -8,7 +8,7 @@
 
 use super::{
     names_traps,
-    request::AnyRight,
+    param::AnyRight,
     request_traps,
     right::Right,
     routine::{

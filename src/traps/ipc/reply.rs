@@ -9,7 +9,7 @@ use super::{
         Item,
         PortArray, //
     },
-    request::{
+    param::{
         AnyRight,
         Bytes,
         Memory,

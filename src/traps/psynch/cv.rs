@@ -10,10 +10,10 @@
 //! Serves [`super::cv_traps`]. The table's lock protects it.
 
 use super::{
+    wait_list::WaitList,
     waiter::{
         Entry,
         Kind,
-        WaitList,
         Waiter,
         Wakes, //
     },

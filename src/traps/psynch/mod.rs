@@ -14,7 +14,7 @@
 //! | `table` | what the kernel keeps, by address or by shared memory |
 //! | `place` | where a trap finds it, and how it goes |
 //! | `object` | kinds of objects |
-//! | `waiter` | threads that wait, and who ends a wait |
+//! | `waiter`, `wait_list` | threads that wait, and who ends a wait; their order |
 //! | `record` | wake-ups and grants for those who have not come yet |
 //! | `mutex`, `cv`, `cv_traps`, `rwlock`, `rw_traps` | the objects and their traps |
 //!
@@ -33,6 +33,7 @@ mod record;
 mod rw_traps;
 mod rwlock;
 mod table;
+mod wait_list;
 mod waiter;
 mod word;
 

@@ -29,10 +29,10 @@ use super::{
         Missed,
         Prepost, //
     },
+    wait_list::WaitList,
     waiter::{
         Entry,
         Kind,
-        WaitList,
         Wakes, //
     },
     word::{

@@ -14,10 +14,10 @@ use super::{
         Missed,
         Prepost, //
     },
+    wait_list::WaitList,
     waiter::{
         Entry,
         Kind,
-        WaitList,
         Wakes, //
     },
     word::{

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who waits at an object, in order, and what is kept there for those who have not come yet.
+//! A thread that waits at an object, or what is kept there for those who have not come yet.
 //!
 //! Every thread has one [`Waiter`], made with the thread, so that waiting allocates nothing. It
-//! stands in a list as long as nobody has let it go on; the lock of the object's table protects
-//! the list and all of the waiter but its state.
+//! stands in a [`WaitList`](super::wait_list::WaitList) as long as nobody has let it go on.
 //!
 //! The state decides who ends a wait of a mutex or a read-write lock. Either a waker grants the
 //! lock, or the waiter gives up because of a signal, and whoever is second learns it: the waiter
 //! then has the lock, or the waker has nobody to give it to and records that, or takes the next
 //! one. At a condition variable, where it makes no difference to whom a wake-up goes, the wait is
 //! over when the waiter is taken out of the list.
+//!
+//! Locks: that of the object's table protects all of a waiter but its state. Threads are woken
+//! after it is released, see [`Wakes`].
 
 use super::word;
 use crate::linux::{
-    queue::{
-        Iter,
-        Linked,
-        Queue, //
-    },
+    queue::Linked,
     wait::{
         new_wait_queue,
         Deadline,
@@ -59,7 +57,7 @@ pub(super) enum Kind {
     Broadcast,
 }
 
-/// An entry of a [`WaitList`].
+/// An entry of a [`WaitList`](super::wait_list::WaitList).
 #[pin_data]
 pub(super) struct Waiter {
     #[pin]
@@ -215,155 +213,5 @@ impl Wakes {
             entry.sleepers.wake_all();
         }
         self.used = 0;
-    }
-}
-
-/// Entries, in the order of their sequences unless they were just appended.
-pub(super) struct WaitList {
-    queue: Queue<Waiter>,
-    len: u32,
-    /// The highest sequence in the list; meaningless while it is empty.
-    high: u32,
-}
-
-impl WaitList {
-    pub(super) fn new() -> Self {
-        Self {
-            queue: Queue::new(),
-            len: 0,
-            high: 0,
-        }
-    }
-
-    /// The number of entries.
-    #[inline]
-    pub(super) fn len(&self) -> u32 {
-        self.len
-    }
-
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The sequence of the first entry.
-    pub(super) fn first_seq(&self) -> Option<u32> {
-        self.queue.front().map(Waiter::seq)
-    }
-
-    /// The highest sequence in the list.
-    pub(super) fn high(&self) -> Option<u32> {
-        (self.len != 0).then_some(self.high)
-    }
-
-    pub(super) fn iter(&self) -> Iter<'_, Waiter> {
-        self.queue.iter()
-    }
-
-    fn added(&mut self, seq: u32) {
-        if self.len == 0 || word::higher(seq, self.high) {
-            self.high = seq;
-        }
-        self.len = self.len.wrapping_add(1);
-    }
-
-    fn removed(&mut self, seq: u32) {
-        self.len = self.len.wrapping_sub(1);
-        if seq != self.high {
-            return;
-        }
-        // It was the last one, if the list is sorted.
-        let mut entries = self.queue.iter().map(Waiter::seq);
-        let first = entries.next().unwrap_or(0);
-        self.high = entries.fold(
-            first,
-            |high, seq| {
-                if word::higher(seq, high) {
-                    seq
-                } else {
-                    high
-                }
-            },
-        );
-    }
-
-    /// Appends `entry`. `EBUSY` if it is in a list.
-    pub(super) fn push_back(&mut self, entry: Entry) -> Result {
-        let seq = entry.seq();
-        self.queue.push_back(entry).map_err(|_| EBUSY)?;
-        self.added(seq);
-        Ok(())
-    }
-
-    /// Inserts `entry` by its sequence, behind equal ones. `EBUSY` if it is in a list.
-    pub(super) fn insert(&mut self, entry: Entry) -> Result {
-        let seq = entry.seq();
-        self.queue
-            .insert_behind(entry, |other| word::lower_or_equal(other.seq(), seq))
-            .map_err(|_| EBUSY)?;
-        self.added(seq);
-        Ok(())
-    }
-
-    /// As [`insert`](Self::insert), but `EBUSY` as well if its sequence is taken.
-    pub(super) fn insert_unique(&mut self, entry: Entry) -> Result {
-        let seq = entry.seq();
-        let mut taken = false;
-        // The first that is asked about and stays ahead is the neighbour.
-        let inserted = self.queue.insert_behind(entry.clone(), |other| {
-            taken = other.seq() == seq;
-            word::lower_or_equal(other.seq(), seq)
-        });
-        inserted.map_err(|_| EBUSY)?;
-        self.added(seq);
-        if taken {
-            self.remove(&entry);
-            return Err(EBUSY);
-        }
-        Ok(())
-    }
-
-    pub(super) fn pop_front(&mut self) -> Option<Entry> {
-        let entry = self.queue.pop_front()?;
-        self.removed(entry.seq());
-        Some(entry)
-    }
-
-    /// Takes out the first entry if its sequence is not higher than `limit`.
-    pub(super) fn pop_up_to(&mut self, limit: u32) -> Option<Entry> {
-        if word::higher(self.first_seq()?, limit) {
-            return None;
-        }
-        self.pop_front()
-    }
-
-    /// Whether `entry` is here.
-    pub(super) fn contains(&self, entry: &Linked<Waiter>) -> bool {
-        self.queue.contains(entry)
-    }
-
-    /// Takes out `entry`; `None` if it is not here.
-    pub(super) fn remove(&mut self, entry: &Linked<Waiter>) -> Option<Entry> {
-        let entry = self.queue.remove(entry)?;
-        self.removed(entry.seq());
-        Some(entry)
-    }
-
-    /// Takes out the first entry for which `is_wanted` holds.
-    pub(super) fn take_first(&mut self, is_wanted: impl FnMut(&Waiter) -> bool) -> Option<Entry> {
-        let entry = self.queue.take_first(is_wanted)?;
-        self.removed(entry.seq());
-        Some(entry)
-    }
-
-    /// How many entries have sequences not higher than `limit`.
-    pub(super) fn count_up_to(&self, limit: u32) -> u32 {
-        match self.queue.back() {
-            Some(last) if !word::higher(last.seq(), limit) => self.len,
-            _ => self
-                .iter()
-                .take_while(|entry| !word::higher(entry.seq(), limit))
-                .fold(0, |count, _| count.wrapping_add(1)),
-        }
     }
 }
