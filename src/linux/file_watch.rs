@@ -18,8 +18,8 @@
 //! That a descriptor was closed while others still refer to its file, the kernel tells nobody. It is
 //! for the watch's owner to compare when he has something to report, and to drop the watch.
 //!
-//! Locks: `FileWatches::held` (mutex), then `Inner::state` (spinlock), then those of wait queues,
-//! with interrupts off, then those of the watcher. Files, watchers and places are dropped without.
+//! Locks: `FileWatches::held` (mutex), then `Inner::hold` (spinlock), then those of wait queues,
+//! with interrupts off, then those of the watcher. Files and watchers are dropped without.
 //!
 //! C headers: [`include/linux/fsnotify.h`](srctree/include/linux/fsnotify.h),
 //! [`include/linux/file.h`](srctree/include/linux/file.h)
@@ -44,7 +44,6 @@ use super::{
     },
     peek::Peek,
     poll::{
-        self,
         Places,
         PollWatcher, //
     },
@@ -66,10 +65,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{
-            ordering::Relaxed,
-            Atomic, //
-        },
+        atomic::Atomic,
         Arc,
         Mutex,
         SpinLock, //
@@ -124,7 +120,7 @@ impl FileWatches {
         let events = InodeEvents::new()?;
         let held = pin_init!(Held {
             count: Atomic::new(0),
-            list <- new_mutex!(KVec::new(), "FileWatches::held"),
+            list <- new_mutex!(KVVec::new(), "FileWatches::held"),
         });
         let held = Deferred::new(held, GFP_KERNEL)?;
         Arc::pin_init(
@@ -144,9 +140,10 @@ impl FileWatches {
     fn hold(&self, watch: Arc<dyn Holder>) -> Result {
         let held = self.alarm.job();
         let mut list = held.list.lock();
+        let count = list.len();
+        watch.position().poke(count);
         list.push(watch, GFP_KERNEL_ACCOUNT)?;
-        let count = held.count.load(Relaxed);
-        held.count.store(count.wrapping_add(1), Relaxed);
+        held.count.poke(count.wrapping_add(1));
         if count == 0 {
             // It may have one expiry to come since the list became empty.
             self.alarm.cancel();
@@ -155,14 +152,21 @@ impl FileWatches {
         Ok(())
     }
 
-    fn let_go(&self, watch: *const ()) {
+    fn let_go(&self, watch: &dyn Holder) {
         let held = self.alarm.job();
         let mut list = held.list.lock();
-        let found = list
-            .iter()
-            .position(|other| ptr::addr_eq(Arc::as_ptr(other), watch));
-        let removed = found.and_then(|position| list.remove(position).ok());
-        held.count.store(list.len(), Relaxed);
+        let position = watch.position().peek();
+        let found = list.get(position);
+        if !found.is_some_and(|found| ptr::addr_eq(Arc::as_ptr(found), watch)) {
+            return;
+        }
+        let last = list.len().saturating_sub(1);
+        list.swap(position, last);
+        let removed = list.pop();
+        if let Some(moved) = list.get(position) {
+            moved.position().poke(position);
+        }
+        held.count.poke(last);
         drop(list);
         drop(removed);
     }
@@ -173,12 +177,16 @@ impl FileWatches {
 struct Held {
     /// How many, to be asked without the lock.
     count: Atomic<usize>,
+    /// In no order: who goes leaves its place to the last one.
     #[pin]
-    list: Mutex<KVec<Arc<dyn Holder>>>,
+    list: Mutex<KVVec<Arc<dyn Holder>>>,
 }
 
 /// A watch that holds its file.
 trait Holder: Send + Sync {
+    /// Where it is in the list. Protected by `FileWatches::held`.
+    fn position(&self) -> &Atomic<usize>;
+
     /// Gives the file up if the descriptor does not refer to it any more. May sleep.
     fn look(&self);
 }
@@ -207,22 +215,26 @@ enum Hold {
     Released,
 }
 
-struct State<W: PollWatcher> {
-    hold: Hold,
-    places: Places<W>,
-    watcher: Option<Arc<W>>,
+impl Hold {
+    fn of(file: &File, descriptor: Descriptor) -> Self {
+        Self::Reference(ARef::from(file), ProcessId::current(), descriptor)
+    }
 }
 
 /// What a watch shares with those who tell it.
 ///
 /// # Invariants
 ///
-/// Unless `State::hold` is `Released`, `file` is a file whose release has not gone past its event.
+/// Unless `hold` is `Released`, `file` is a file whose release has not gone past its event, and
+/// `places` have not been given up.
 #[pin_data]
-struct Inner<W: PollWatcher> {
+struct Inner<W: FileWatcher> {
     file: NonNull<bindings::file>,
+    position: Atomic<usize>,
     #[pin]
-    state: SpinLock<State<W>>,
+    hold: SpinLock<Hold>,
+    #[pin]
+    places: Places<W>,
 }
 
 // SAFETY: The file is used as its own rules allow, or only its address.
@@ -234,17 +246,18 @@ unsafe impl<W: FileWatcher> Sync for Inner<W> {}
 impl<W: FileWatcher> Inner<W> {
     /// Ends the watch; tells the watcher so if `tell`. Afterwards the watcher is told nothing.
     fn end(&self, tell: bool) {
-        let mut state = self.state.lock();
+        let mut hold = self.hold.lock();
         // Under the lock: whoever comes next may rely on it that the queues have been left.
-        state.places.leave();
-        let hold = mem::replace(&mut state.hold, Hold::Released);
-        let places = mem::replace(&mut state.places, Places::none());
-        let watcher = state.watcher.take();
+        // SAFETY: The functions of the places are called with the lock held, but for `take`, which
+        // is over when a watch can be ended.
+        let watcher = unsafe { self.places.leave() };
+        // INVARIANT: It is the end.
+        let was = mem::replace(&mut *hold, Hold::Released);
         if let (true, Some(watcher)) = (tell, &watcher) {
             watcher.released();
         }
-        drop(state);
-        drop((hold, places, watcher));
+        drop(hold);
+        drop((was, watcher));
     }
 }
 
@@ -254,8 +267,9 @@ impl<W: FileWatcher> InodeWatcher for Inner<W> {
             self.end(true);
             return;
         }
-        let state = self.state.lock();
-        if let (Some(watcher), Hold::Told) = (&state.watcher, &state.hold) {
+        let hold = self.hold.lock();
+        // SAFETY: The lock is held as long as the watcher is used.
+        if let (Hold::Told, Some(watcher)) = (&*hold, unsafe { self.places.watcher() }) {
             // SAFETY: By the invariants, as long as the lock is held.
             watcher.changed(event, unsafe { InodeFacts::of_raw(self.file.as_ptr()) });
         }
@@ -263,13 +277,17 @@ impl<W: FileWatcher> InodeWatcher for Inner<W> {
 }
 
 impl<W: FileWatcher> Holder for Inner<W> {
+    fn position(&self) -> &Atomic<usize> {
+        &self.position
+    }
+
     fn look(&self) {
-        let state = self.state.lock();
-        let Hold::Reference(_, process, descriptor) = &state.hold else {
+        let hold = self.hold.lock();
+        let Hold::Reference(_, process, descriptor) = &*hold else {
             return;
         };
         let (process, descriptor) = (process.clone(), *descriptor);
-        drop(state);
+        drop(hold);
         if !refers_to(&process, descriptor, self.file) {
             self.end(true);
         }
@@ -302,29 +320,32 @@ pub(crate) struct FileWatch<W: FileWatcher> {
 
 impl<W: FileWatcher> FileWatch<W> {
     /// Watches `file`, to which `descriptor` of the current process refers. The watcher may be told
-    /// before this returns.
+    /// before this returns. Tells the poll events that there are, if such are asked for.
     ///
-    /// Fails with `ENOMEM`, or with `EINVAL` if events of the inode are asked for and there are none.
+    /// Events of the inode that cannot be had are done without if poll events are asked for as well.
+    /// Fails with `ENOMEM`, or with `EINVAL` if there is nothing else.
     pub(crate) fn new(
         watches: &Arc<FileWatches>,
         file: &File,
         descriptor: Descriptor,
         interest: Interest,
-        watcher: Arc<W>,
-    ) -> Result<Self> {
+        watcher: W,
+    ) -> Result<(Self, u32)> {
         let raw = NonNull::new(file.as_ptr()).ok_or(EBADF)?;
-        let told = Some(watcher.clone());
+        let tells_release = inode_events::tells_release(file);
+        let hold = match tells_release {
+            true => Hold::Told,
+            false => Hold::of(file, descriptor),
+        };
+        // INVARIANT: The caller has a reference to the file. When it is gone either the mark tells
+        // `Inner::notify` of the release, before that begins, or `Hold::Reference` is there; `end`
+        // follows from both.
         let inner = Arc::pin_init(
             pin_init!(Inner {
                 file: raw,
-                state <- new_spinlock!(
-                    State {
-                        hold: Hold::Told,
-                        places: Places::none(),
-                        watcher: told,
-                    },
-                    "FileWatch::state"
-                ),
+                position: Atomic::new(0),
+                hold <- new_spinlock!(hold, "FileWatch::hold"),
+                places <- Places::new(watcher),
             }),
             GFP_KERNEL_ACCOUNT,
         )?;
@@ -333,60 +354,46 @@ impl<W: FileWatcher> FileWatch<W> {
             mark: None,
             held_by: None,
         };
-        watch.mark(watches, file, descriptor, interest.inode)?;
+        let events = match interest.poll {
+            0 => 0,
+            // SAFETY: Nobody else knows of the watch yet. By the invariants, and as dropping it
+            // ends it, `Inner::end` leaves the queues in time.
+            events => unsafe { watch.places().take(file, events) }?,
+        };
+        if tells_release && watch.mark(watches, file, interest)? {
+            return Ok((watch, events));
+        }
         if interest.poll == 0 {
-            return Ok(watch);
-        }
-        // SAFETY: The caller has a reference to the file. When it is gone either the mark tells
-        // `Inner::notify` of the release, before that begins, or `Hold::Reference` is there. Both,
-        // and dropping the watch, end in `Inner::end`, which leaves the queues.
-        let mut places = unsafe { Places::take(file, interest.poll, &watcher) }?;
-        let mut state = watch.inner.state.lock();
-        if matches!(state.hold, Hold::Released) {
-            // The descriptor was closed meanwhile, and that has been seen.
-            drop(state);
-            places.leave();
-            return Err(EBADF);
-        }
-        state.places = places;
-        drop(state);
-        Ok(watch)
-    }
-
-    /// Sees to it that the watch ends before the file does.
-    fn mark(
-        &mut self,
-        watches: &Arc<FileWatches>,
-        file: &File,
-        descriptor: Descriptor,
-        inode: u32,
-    ) -> Result {
-        if inode_events::tells_release(file) {
-            let mask = kind::CLOSE | inode;
-            match watches.events.mark(file, mask, self.inner.clone()) {
-                Ok(mark) => {
-                    self.mark = Some(mark);
-                    return Ok(());
-                }
-                // The file system does not take part.
-                Err(error) if error == EINVAL => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if inode != 0 {
             return Err(EINVAL);
         }
-        let hold = Hold::Reference(ARef::from(file), ProcessId::current(), descriptor);
-        self.inner.state.lock().hold = hold;
-        watches.hold(self.inner.clone())?;
-        self.held_by = Some(watches.clone());
-        Ok(())
+        if tells_release {
+            *watch.inner.hold.lock() = Hold::of(file, descriptor);
+        }
+        watches.hold(watch.inner.clone())?;
+        watch.held_by = Some(watches.clone());
+        Ok((watch, events))
+    }
+
+    fn places(&self) -> Pin<&Places<W>> {
+        // SAFETY: What an `Arc` refers to that was made by `pin_init` does not move.
+        unsafe { Pin::new_unchecked(&self.inner.places) }
+    }
+
+    /// Has the watch told of the file's release, and what else is asked for. False if the file
+    /// system does not take part.
+    fn mark(&mut self, watches: &FileWatches, file: &File, interest: Interest) -> Result<bool> {
+        let mask = kind::CLOSE | interest.inode;
+        match watches.events.mark(file, mask, self.inner.clone()) {
+            Ok(mark) => self.mark = Some(mark),
+            Err(error) if error == EINVAL => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// The file, unless it is gone.
     pub(crate) fn file(&self) -> Option<ARef<File>> {
-        let state = self.inner.state.lock();
-        match &state.hold {
+        match &*self.inner.hold.lock() {
             Hold::Reference(file, ..) => Some(file.clone()),
             Hold::Told => {
                 let mut file = self.inner.file.as_ptr();
@@ -399,18 +406,13 @@ impl<W: FileWatcher> FileWatch<W> {
             Hold::Released => None,
         }
     }
-
-    /// The events of the file now; see [`poll::events`].
-    pub(crate) fn poll(file: &File) -> u32 {
-        poll::events(file)
-    }
 }
 
 impl<W: FileWatcher> Drop for FileWatch<W> {
     fn drop(&mut self) {
         self.inner.end(false);
         if let Some(watches) = self.held_by.take() {
-            watches.let_go(Arc::as_ptr(&self.inner).cast());
+            watches.let_go(&*self.inner);
         }
         // The mark goes after that, as a field.
     }

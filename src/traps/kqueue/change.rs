@@ -99,11 +99,7 @@ pub(super) fn apply<'a>(
     if change.flags & ev::DISABLE != 0 {
         change.flags &= !ev::ENABLE;
     }
-    let key = Key {
-        ident: change.ident,
-        filter: change.filter,
-        udata: (change.flags & ev::UDATA_SPECIFIC != 0).then_some(change.udata),
-    };
+    let key = Key::of(change);
     loop {
         let found = kqueue.table.lock().find(&key);
         let Some(knote) = found else {

@@ -53,6 +53,7 @@ use crate::{
             InodeFacts, //
         },
         poll::{
+            self,
             event,
             PollWatcher, //
         },
@@ -60,8 +61,7 @@ use crate::{
 };
 use kernel::{
     fs::File,
-    prelude::*,
-    sync::Arc, //
+    prelude::*, //
 };
 
 /// What is waited for.
@@ -126,32 +126,23 @@ impl Filter for Ready {
         };
         let file = adding.file.ok_or(Errno::EBADF)?;
         let kind = FileKind::of(&file);
-        let mut interest = Interest {
+        let interest = Interest {
             poll: direction.interest(),
-            inode: 0,
+            inode: match (kind, direction) {
+                (FileKind::Stored, Direction::Read) => kind::MODIFY,
+                _ => 0,
+            },
         };
-        if kind == FileKind::Stored && direction == Direction::Read {
-            interest.inode = kind::MODIFY;
-        }
         let watches = TaskKqueues::file_watches(adding.context)?;
         let descriptor = Descriptor::of_ident(adding.change.ident)?;
-        let knock = Arc::new(Knock(adding.hook), GFP_KERNEL_ACCOUNT)?;
-        let watch = FileWatch::new(watches, &file, descriptor, interest, knock.clone()).or_else(
-            |error| match interest.inode {
-                0 => Err(error),
-                // A file system that tells nothing.
-                _ => {
-                    interest.inode = 0;
-                    FileWatch::new(watches, &file, descriptor, interest, knock)
-                }
-            },
-        )?;
+        let knock = Knock(adding.hook);
+        let (watch, events) = FileWatch::new(watches, &file, descriptor, interest, knock)?;
         let ready = Self {
             watch,
             direction,
             kind,
         };
-        let activity = ready.look(&file, state, None);
+        let activity = ready.look(&file, events, state, None);
         Ok((ready, activity))
     }
 
@@ -165,24 +156,29 @@ impl Filter for Ready {
         state.data = change.data;
         // The new low-water mark may be reached.
         Ok(match self.watch.file() {
-            Some(file) => self.look(&file, state, None),
+            Some(file) => self.look(&file, poll::events(&file), state, None),
             None => Activity::Quiet,
         })
     }
 
     fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity {
         match self.watch.file() {
-            Some(file) => self.look(&file, state, Some((event, call.slot))),
+            Some(file) => self.look(&file, poll::events(&file), state, Some((event, call.slot))),
             None => Activity::Quiet,
         }
     }
 }
 
 impl Ready {
-    /// Whether there is something to report now; completes the event, which is going to be written
-    /// to an address.
-    fn look(&self, file: &File, state: &State, event: Option<(&mut Kevent, UserAddr)>) -> Activity {
-        let events = FileWatch::<Knock>::poll(file);
+    /// Whether there is something to report when these are the poll events; completes the event,
+    /// which is going to be written to an address.
+    fn look(
+        &self,
+        file: &File,
+        events: u32,
+        state: &State,
+        event: Option<(&mut Kevent, UserAddr)>,
+    ) -> Activity {
         let is_end = events & self.direction.end() != 0;
         let is_urgent = self.direction != Direction::Write && events & event::URGENT != 0;
         let is_ready = match self.direction {

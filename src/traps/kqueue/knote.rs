@@ -17,7 +17,10 @@ use super::{
     },
 };
 use crate::{
-    abi::kevent::ev,
+    abi::kevent::{
+        ev,
+        Kevent, //
+    },
     core::{
         Live,
         ObjectCounter, //
@@ -73,8 +76,24 @@ pub(super) mod status {
 pub(super) struct Key {
     pub(super) ident: u64,
     pub(super) filter: i16,
-    /// With `EV_UDATA_SPECIFIC`.
-    pub(super) udata: Option<u64>,
+    /// With `EV_UDATA_SPECIFIC`, for which there is one knote for each `udata`.
+    is_udata_specific: bool,
+    /// 0 without that.
+    udata: u64,
+}
+
+impl Key {
+    /// The key of the knote that a change is about.
+    #[inline]
+    pub(super) fn of(change: &Kevent) -> Self {
+        let is_udata_specific = change.flags & ev::UDATA_SPECIFIC != 0;
+        Self {
+            ident: change.ident,
+            filter: change.filter,
+            is_udata_specific,
+            udata: if is_udata_specific { change.udata } else { 0 },
+        }
+    }
 }
 
 /// What a client has asked for.
@@ -130,6 +149,9 @@ pub(super) struct Knote {
     _live: Live,
 }
 
+// With what counts its references it has 256 bytes, for which the kernel has a size of memory.
+const _: () = assert!(size_of::<Linked<Knote>>() <= 248);
+
 impl Knote {
     /// Makes a knote that is about `subject`, and whose turn nobody has. Fails with `ENOMEM`.
     pub(super) fn new(
@@ -142,11 +164,9 @@ impl Knote {
             0 => 0,
             _ => status::DISABLED,
         };
-        if subject.kqueue.is_some() {
-            kqueue.children.add(1, Relaxed);
-        }
-        Arc::pin_init(
-            Linked::new(Self {
+        let is_child = subject.kqueue.is_some();
+        let knote = Arc::pin_init(
+            Linked::new(init!(Self {
                 kqueue: kqueue.into(),
                 key,
                 file: Atomic::new(subject.file),
@@ -160,9 +180,13 @@ impl Knote {
                     dropped: false,
                 }),
                 _live: Live::new(&KNOTES),
-            }),
+            })),
             GFP_KERNEL_ACCOUNT,
-        )
+        )?;
+        if is_child {
+            kqueue.children.add(1, Relaxed);
+        }
+        Ok(knote)
     }
 
     /// As the field.

@@ -99,7 +99,7 @@ impl Table {
     /// The knote with this key.
     #[inline]
     pub(super) fn find(&self, key: &Key) -> Option<KnoteRef> {
-        let position = self.position(key.ident, key.filter, |knote| knote.key.udata == key.udata);
+        let position = self.position(key.ident, key.filter, |knote| knote.key == *key);
         self.at(position?).cloned()
     }
 

@@ -148,22 +148,26 @@ impl Changes {
     }
 }
 
-impl PollWatcher for Changes {
+/// Who is told of them.
+struct Noter(Arc<Changes>);
+
+impl PollWatcher for Noter {
     fn woken(&self) {}
 }
 
-impl FileWatcher for Changes {
+impl FileWatcher for Noter {
     fn changed(&self, event: &InodeEvent, facts: InodeFacts) {
-        self.note(self.notes_of(event, facts));
+        let changes = &self.0;
+        changes.note(changes.notes_of(event, facts));
         if event.mask() & kind::MOVE_SELF != 0 {
-            self.moved.store(true, Relaxed);
+            changes.moved.store(true, Relaxed);
             // To look for its directory.
-            self.hook.activate();
+            changes.hook.activate();
         }
     }
 
     fn released(&self) {
-        self.hook.file_released();
+        self.0.hook.file_released();
     }
 }
 
@@ -178,7 +182,7 @@ impl ParentWatcher for Changes {
 pub(super) struct Vnode {
     /// Of a directory.
     parent: Option<ParentWatch<Changes>>,
-    watch: FileWatch<Changes>,
+    watch: FileWatch<Noter>,
     changes: Arc<Changes>,
 }
 
@@ -203,7 +207,8 @@ impl Filter for Vnode {
             poll: 0,
             inode: ALL,
         };
-        let watch = FileWatch::new(watches, &file, descriptor, interest, changes.clone())?;
+        let noter = Noter(changes.clone());
+        let (watch, _) = FileWatch::new(watches, &file, descriptor, interest, noter)?;
         let parent = ParentWatch::new(watches, &file, &changes)?;
         let vnode = Self {
             parent,
