@@ -210,14 +210,22 @@ enum Hold {
     /// Not at all: we are told before it is gone.
     Told,
     /// By a reference, for this descriptor of this process.
-    Reference(ARef<File>, ProcessId, Descriptor),
+    Reference {
+        _file: ARef<File>,
+        process: ProcessId,
+        descriptor: Descriptor,
+    },
     /// No more.
     Released,
 }
 
 impl Hold {
     fn of(file: &File, descriptor: Descriptor) -> Self {
-        Self::Reference(ARef::from(file), ProcessId::current(), descriptor)
+        Self::Reference {
+            _file: ARef::from(file),
+            process: ProcessId::current(),
+            descriptor,
+        }
     }
 }
 
@@ -283,7 +291,12 @@ impl<W: FileWatcher> Holder for Inner<W> {
 
     fn look(&self) {
         let hold = self.hold.lock();
-        let Hold::Reference(_, process, descriptor) = &*hold else {
+        let Hold::Reference {
+            process,
+            descriptor,
+            ..
+        } = &*hold
+        else {
             return;
         };
         let (process, descriptor) = (process.clone(), *descriptor);
@@ -389,22 +402,6 @@ impl<W: FileWatcher> FileWatch<W> {
             Err(error) => return Err(error),
         }
         Ok(true)
-    }
-
-    /// The file, unless it is gone.
-    pub(crate) fn file(&self) -> Option<ARef<File>> {
-        match &*self.inner.hold.lock() {
-            Hold::Reference(file, ..) => Some(file.clone()),
-            Hold::Told => {
-                let mut file = self.inner.file.as_ptr();
-                // SAFETY: By the invariants the file is there as long as the lock is held. It may
-                // have no reference left, and the function takes none then.
-                let file = NonNull::new(unsafe { bindings::get_file_active(&raw mut file) })?;
-                // SAFETY: The reference is ours. Nobody here uses the file's position.
-                Some(unsafe { ARef::from_raw(file.cast::<File>()) })
-            }
-            Hold::Released => None,
-        }
     }
 }
 

@@ -7,22 +7,21 @@
 //!
 //! Locks: none.
 
-use super::peek::Peek;
+use super::peek::{
+    change,
+    exchange,
+    Peek, //
+};
 use core::{
     cell::UnsafeCell,
+    marker::PhantomData,
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
-    ptr::NonNull, //
+    ptr, //
 };
-use kernel::{
-    prelude::*,
-    sync::{
-        atomic::{
-            ordering::{Acquire, Release},
-            Atomic, //
-        },
-        Arc, //
-    },
+use kernel::sync::{
+    atomic::Atomic,
+    Arc, //
 };
 
 /// A value that is used in turns.
@@ -31,7 +30,7 @@ use kernel::{
 ///
 /// `taken` is 1 exactly while there is one [`Turn`], which alone accesses `value`.
 pub(crate) struct Turns<T> {
-    taken: Atomic<u32>,
+    taken: Atomic<u64>,
     value: UnsafeCell<T>,
 }
 
@@ -57,35 +56,36 @@ impl<T> Turns<T> {
     }
 }
 
+/// What has a value that is used in turns.
+pub(crate) trait HasTurns {
+    /// The value.
+    type Value;
+
+    /// The value with its turns: always the same.
+    fn turns(&self) -> &Turns<Self::Value>;
+}
+
 /// The right to use a value, which is part of `owner`. Given back when it is dropped.
 ///
 /// # Invariants
 ///
-/// `turns` is borrowed from `*owner`, and its `taken` is 1 because of this value.
-pub(crate) struct Turn<O, T> {
+/// `taken` of the owner's turns is 1 because of this value.
+pub(crate) struct Turn<O: HasTurns> {
     owner: Arc<O>,
-    turns: NonNull<Turns<T>>,
 }
 
 // SAFETY: Whoever has the turn has the value.
-unsafe impl<O: Send + Sync, T: Send> Send for Turn<O, T> {}
+unsafe impl<O: HasTurns<Value: Send> + Send + Sync> Send for Turn<O> {}
 
-impl<O, T> Turn<O, T> {
-    /// Takes the turn of the value that `find` finds in `owner`, or gives `owner` back if somebody
-    /// has it.
+impl<O: HasTurns> Turn<O> {
+    /// Takes the turn of the value that `owner` has, or gives `owner` back if somebody has it.
     #[inline]
-    pub(crate) fn try_take(owner: Arc<O>, find: fn(&O) -> &Turns<T>) -> Result<Self, Arc<O>> {
-        let turns = find(&owner);
-        if turns.taken.cmpxchg(0, 1, Acquire).is_err() {
-            return Err(owner);
+    pub(crate) fn try_take(owner: Arc<O>) -> Result<Self, Arc<O>> {
+        match change(&owner.turns().taken, 0, 1) {
+            // INVARIANT: The exchange was ours.
+            true => Ok(Self { owner }),
+            false => Err(owner),
         }
-        // INVARIANT: The exchange was ours. The borrow lasts as long as that of `*owner`, which
-        // does not move and which the reference keeps alive; nobody can have it for changing, as
-        // an `Arc` only lends it out shared.
-        Ok(Self {
-            turns: NonNull::from(turns),
-            owner,
-        })
     }
 
     /// Whose value it is.
@@ -96,52 +96,114 @@ impl<O, T> Turn<O, T> {
 
     /// Whose value it is, and the value.
     #[inline]
-    pub(crate) fn parts(&mut self) -> (&Arc<O>, &mut T) {
+    pub(crate) fn parts(&mut self) -> (&Arc<O>, &mut O::Value) {
         // SAFETY: By the type invariants the value is there and accessed through `self` alone,
         // which is borrowed for changing. It is in an `UnsafeCell`, so that the owner can be
         // looked at meanwhile.
-        (&self.owner, unsafe {
-            &mut *self.turns.as_ref().value.get()
-        })
+        (&self.owner, unsafe { &mut *self.owner.turns().value.get() })
     }
 
     /// Gives the turn back. The reference is for the caller to drop, where that can be done.
     #[inline]
     pub(crate) fn release(self) -> Arc<O> {
+        let owner = self.into_owner();
+        // INVARIANT: The value is gone. Who takes the turn next sees what was done with it.
+        owner.turns().taken.poke_release(0);
+        owner
+    }
+
+    /// The reference without the right, which stays taken.
+    #[inline]
+    fn into_owner(self) -> Arc<O> {
         let this = ManuallyDrop::new(self);
-        // INVARIANT: As in `drop`, which does not follow.
-        // SAFETY: By the type invariants the owner keeps the turns alive. `this` is not dropped,
-        // so the reference is read out once.
-        unsafe {
-            this.turns.as_ref().taken.store(0, Release);
-            (&raw const this.owner).read()
+        // SAFETY: `this` is not dropped, so the reference is read out once.
+        unsafe { (&raw const this.owner).read() }
+    }
+}
+
+impl<O: HasTurns> Deref for Turn<O> {
+    type Target = O::Value;
+
+    #[inline]
+    fn deref(&self) -> &O::Value {
+        // SAFETY: By the type invariants the value is there and accessed through `self` alone.
+        unsafe { &*self.owner.turns().value.get() }
+    }
+}
+
+impl<O: HasTurns> DerefMut for Turn<O> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut O::Value {
+        // SAFETY: As above; `self` is borrowed for changing.
+        unsafe { &mut *self.owner.turns().value.get() }
+    }
+}
+
+impl<O: HasTurns> Drop for Turn<O> {
+    #[inline]
+    fn drop(&mut self) {
+        // INVARIANT: This value is gone. Who takes the turn next sees what was done with it.
+        self.owner.turns().taken.poke_release(0);
+    }
+}
+
+/// A place by which one thread gives its turn to another.
+///
+/// # Invariants
+///
+/// The pointer is null, or came from `Arc::into_raw` of the owner of a turn that belongs to this.
+pub(crate) struct TurnSlot<O: HasTurns> {
+    owner: Atomic<*mut O>,
+    _owns: PhantomData<Turn<O>>,
+}
+
+// SAFETY: The place passes turns on, and shares nothing.
+unsafe impl<O: HasTurns> Send for TurnSlot<O> where Turn<O>: Send {}
+
+// SAFETY: As above.
+unsafe impl<O: HasTurns> Sync for TurnSlot<O> where Turn<O>: Send {}
+
+impl<O: HasTurns> TurnSlot<O> {
+    /// Makes an empty place.
+    pub(crate) const fn new() -> Self {
+        Self {
+            owner: Atomic::new(ptr::null_mut()),
+            _owns: PhantomData,
+        }
+    }
+
+    /// Puts a turn in, and takes out what was there.
+    #[inline]
+    pub(crate) fn replace(&self, turn: Option<Turn<O>>) -> Option<Turn<O>> {
+        let new = turn.map_or(ptr::null_mut(), |turn| {
+            Arc::into_raw(turn.into_owner()).cast_mut()
+        });
+        // INVARIANT: The turn belongs to this now; that which was there does not any more.
+        let old = exchange(&self.owner, new);
+        if old.is_null() {
+            return None;
+        }
+        // INVARIANT: The turn that belonged to the place is this one.
+        // SAFETY: By the type invariants; the exchange made it ours alone.
+        Some(unsafe {
+            Turn {
+                owner: Arc::from_raw(old),
+            }
+        })
+    }
+
+    /// Takes out what is there.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Turn<O>> {
+        match self.owner.peek().is_null() {
+            true => None,
+            false => self.replace(None),
         }
     }
 }
 
-impl<O, T> Deref for Turn<O, T> {
-    type Target = T;
-
-    #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: By the type invariants the value is there and accessed through `self` alone.
-        unsafe { &*self.turns.as_ref().value.get() }
-    }
-}
-
-impl<O, T> DerefMut for Turn<O, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: As above; `self` is borrowed for changing.
-        unsafe { &mut *self.turns.as_ref().value.get() }
-    }
-}
-
-impl<O, T> Drop for Turn<O, T> {
-    #[inline]
+impl<O: HasTurns> Drop for TurnSlot<O> {
     fn drop(&mut self) {
-        // INVARIANT: This value is gone. Who takes the turn next sees what was done with it.
-        // SAFETY: By the type invariants the owner keeps the turns alive.
-        unsafe { self.turns.as_ref() }.taken.store(0, Release);
+        drop(self.take());
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn read_value(bytes: &mut [u8], address: usize) -> Result {
             bytes.copy_from_slice(&word.to_ne_bytes());
             Ok(())
         }
-        length @ 12..=52 if length % 4 == 0 => {
+        length @ 12..=64 if length % 4 == 0 => {
             let to = bytes.as_mut_ptr().cast();
             // CAST: A small number.
             // SAFETY: There is room for so many bytes; any address may be read from.

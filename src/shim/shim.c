@@ -458,7 +458,7 @@ int mach_shim_get_user_u64(u64 *to, unsigned long from)
 }
 
 /*
- * Copies a multiple of 4 bytes, at least 8 and less than 56. A loop over so few costs
+ * Copies a multiple of 4 bytes, at least 8 and at most 64. A loop over so few costs
  * more than the copies.
  */
 int mach_shim_get_user_words(void *to, unsigned long from, unsigned int size)
@@ -477,6 +477,12 @@ int mach_shim_get_user_words(void *to, unsigned long from, unsigned int size)
 	if (should_fail_usercopy() || !user_read_access_begin(source, size))
 		return -EFAULT;
 	switch (size / sizeof(word)) {
+	case 8:
+		COPY_WORD(7);
+		fallthrough;
+	case 7:
+		COPY_WORD(6);
+		fallthrough;
 	case 6:
 		COPY_WORD(5);
 		fallthrough;

@@ -793,6 +793,32 @@ TEST(a_terminal_is_not_kept_for_long)
 	CHECK(is_at_end(slave, 30000));
 }
 
+/* Some watches end before, in no order, so that others move in what keeps account of them. */
+TEST(terminals_are_let_go_of_whichever_was_first)
+{
+	enum { COUNT = 9 };
+	static const int deleted[] = { 3, 8, 0, 5 };
+	int kqueue, masters[COUNT], slaves[COUNT];
+
+	mach_open();
+	kqueue = new_kqueue();
+	for (int i = 0; i < COUNT; i++) {
+		open_terminal(&masters[i], &slaves[i]);
+		REQUIRE_RET(change_event(kqueue, (struct event)EVENT(EVFILT_READ, masters[i], EV_ADD)),
+			    0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(deleted); i++) {
+		struct event change = EVENT(EVFILT_READ, masters[deleted[i]], EV_DELETE);
+
+		REQUIRE_RET(change_event(kqueue, change), 0);
+	}
+	for (int i = 0; i < COUNT; i++)
+		close(masters[i]);
+	for (int i = 0; i < COUNT; i++)
+		if (!is_at_end(slaves[i], 30000))
+			FAIL("terminal %d is kept", i);
+}
+
 static void *fetch_for_ever(void *kqueue)
 {
 	struct event event;

@@ -23,7 +23,6 @@ use super::{
         Knote,
         KnoteRef,
         KnoteTurn,
-        State,
         Subject, //
     },
     object::{
@@ -33,6 +32,7 @@ use super::{
     },
     table::{
         self,
+        Absent,
         Refused, //
     },
 };
@@ -41,16 +41,9 @@ use crate::{
         ev,
         Kevent, //
     },
-    linux::{
-        files,
-        pollable, //
-    },
+    linux::files::BorrowedFd,
 };
-use kernel::{
-    fs::File,
-    prelude::*,
-    sync::aref::ARef, //
-};
+use kernel::prelude::*;
 
 /// A knote that has been changed. Its turn is given back when this is dropped, unless somebody does
 /// so before.
@@ -102,48 +95,54 @@ pub(super) fn apply<'a>(
     let key = Key::of(change);
     loop {
         let found = kqueue.table.lock().find(&key);
-        let Some(knote) = found else {
-            if change.flags & ev::ADD == 0 {
-                return Err(Errno::ENOENT);
-            }
-            match add(kqueue, call, change, key) {
+        let knote = match found {
+            Ok(knote) => knote,
+            Err(_) if change.flags & ev::ADD == 0 => return Err(Errno::ENOENT),
+            Err(absent) => match add(kqueue, call, change, &key, absent) {
                 // Another thread was faster.
                 Err(None) => continue,
                 Err(Some(error)) => return Err(error),
                 Ok(()) => return Ok(None),
-            }
+            },
         };
         let turn = match kqueue.take_turn(knote) {
             Ok(turn) => turn,
             Err(NoTurn::Dropped) => continue,
             Err(NoTurn::Killed) => return Err(Errno::EINTR),
         };
-        if is_stale(turn.owner()) {
+        let Ok(watched) = watched(turn.owner()) else {
             kqueue.drop_knote(turn);
             continue;
-        }
+        };
         return match change.flags & ev::DELETE {
-            0 => touch(kqueue, call, change, turn).map(Some),
+            0 => touch(kqueue, call, change, turn, watched).map(Some),
             _ => delete(kqueue, change, turn).map(|()| None),
         };
     }
 }
 
-/// Whether the knote is on a descriptor that refers to another file now, or to none: it was closed,
-/// which would have dropped the knote on macOS.
+/// That a knote is on a descriptor that refers to another file now, or to none: it was closed, which
+/// would have dropped the knote on macOS.
+pub(super) struct Stale;
+
+/// The descriptor that the knote is on, if it is on one that has not told of its end.
 #[inline]
-pub(super) fn is_stale(knote: &Knote) -> bool {
+pub(super) fn watched(knote: &Knote) -> Result<Option<BorrowedFd>, Stale> {
     let file = knote.file();
-    file != 0
-        && knote.status() & status::VANISHED == 0
-        // CAST: It was the number of a descriptor.
-        && !pollable::fd_is(knote.key.ident as u32, file)
+    if file == 0 || knote.status() & status::VANISHED != 0 {
+        return Ok(None);
+    }
+    // CAST: It was the number of a descriptor.
+    match BorrowedFd::get(knote.key.ident as u32) {
+        Ok(fd) if fd.file().as_ptr().addr() == file => Ok(Some(fd)),
+        _ => Err(Stale),
+    }
 }
 
-/// The file of a descriptor that is to be watched. `EBADF`.
-fn file_of(ident: u64) -> Result<ARef<File>, Errno> {
+/// The descriptor that is to be watched. `EBADF`.
+fn descriptor(ident: u64) -> Result<BorrowedFd, Errno> {
     let fd = u32::try_from(ident).map_err(|_| Errno::EBADF)?;
-    Ok(files::file_of_fd(fd)?)
+    Ok(BorrowedFd::get(fd)?)
 }
 
 /// Adds a knote. The error is `None` if there is one by now.
@@ -151,35 +150,29 @@ fn add(
     kqueue: KqueueBorrow<'_>,
     call: &Call<'_>,
     change: &mut Kevent,
-    key: Key,
+    key: &Key,
+    absent: Absent,
 ) -> Result<(), Option<Errno>> {
-    let watched = match filter::takes_descriptor(key.filter) {
-        true => Some(file_of(key.ident)?),
+    let fd = match filter::takes_descriptor(key.filter) {
+        true => Some(descriptor(key.ident)?),
         false => None,
     };
-    let nested = match &watched {
+    let watched = fd.as_ref().map(BorrowedFd::file);
+    let nested = match watched {
         Some(watched) => file::nested(call.context(), &kqueue, watched, key.filter)?,
         None => None,
     };
     let reports_vanishing = change.flags & ev::VANISHED != 0;
     change.flags &= !ev::VANISHED;
-    let state = State {
-        flags: change.flags,
-        fflags: change.fflags,
-        data: change.data,
-        udata: change.udata,
-        qos: change.qos,
-        ext: change.ext,
-    };
     let subject = Subject {
-        file: watched.as_ref().map_or(0, |file| file.as_ptr().addr()),
+        file: watched.map_or(0, |file| file.as_ptr().addr()),
         kqueue: nested.as_ref().map(|nested| nested.child.clone()),
         reports_vanishing,
     };
-    let knote = Knote::new(kqueue, key, subject, state).map_err(Errno::from)?;
+    let knote = Knote::new(kqueue, key, subject, change).map_err(Errno::from)?;
     // It is new, so nobody has the turn.
     let mut turn = Knote::try_take(knote).map_err(|_| None)?;
-    if let Err(error) = insert(kqueue, turn.owner()) {
+    if let Err(error) = insert(kqueue, turn.owner(), absent) {
         if error.is_none() && reports_vanishing {
             change.flags |= ev::VANISHED;
         }
@@ -207,9 +200,9 @@ fn add(
 }
 
 /// Puts a knote in the table. The error is `None` if there is one like it.
-fn insert(kqueue: KqueueBorrow<'_>, knote: &KnoteRef) -> Result<(), Option<Errno>> {
+fn insert(kqueue: KqueueBorrow<'_>, knote: &KnoteRef, absent: Absent) -> Result<(), Option<Errno>> {
     loop {
-        let refused = kqueue.table.lock().insert(knote);
+        let refused = kqueue.table.lock().insert(knote, absent);
         match refused {
             Ok(()) => return Ok(()),
             Err(Refused::Exists) => return Err(None),
@@ -250,13 +243,15 @@ fn touch<'a>(
     call: &Call<'_>,
     change: &Kevent,
     mut turn: KnoteTurn,
+    watched: Option<BorrowedFd>,
 ) -> Result<Changed<'a>, Errno> {
     let is_over = turn.owner().status() & (status::VANISHED | status::DELETION_DUE) != 0;
     let contents = &mut *turn;
+    let file = watched.as_ref().map(BorrowedFd::file);
     let touched = match &mut contents.source {
         // It has its last event still to report.
         _ if is_over => Ok(Activity::of(change.flags & ev::ENABLE != 0)),
-        Some(source) => source.touch(&mut contents.state, change, call),
+        Some(source) => source.touch(&mut contents.state, change, call, file),
         None => Ok(Activity::Quiet),
     };
     let activity = match touched {

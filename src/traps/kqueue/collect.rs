@@ -16,7 +16,7 @@ use super::{
         Patience, //
     },
     change::{
-        is_stale,
+        watched,
         Changed, //
     },
     errno::Errno,
@@ -46,6 +46,7 @@ use crate::{
         UserAddr, //
     },
     linux::{
+        files::BorrowedFd,
         pollable,
         wait::{
             Deadline,
@@ -83,6 +84,8 @@ pub(super) fn collect<D: Dialect>(
     let mut event = Kevent::default();
     let mut next = match changed.and_then(Changed::take) {
         Some(changed) => kqueue.next_after(&mut scan, room, changed),
+        // Who has to wait looks again.
+        None if kqueue.queued() == 0 => Next::Nothing,
         None => kqueue.next(&mut scan, None),
     };
     loop {
@@ -113,6 +116,10 @@ pub(super) fn collect<D: Dialect>(
                         break;
                     }
                     waiter = None;
+                    if let Some((turn, status)) = queued.take() {
+                        next = Next::Knote(turn, status);
+                        continue;
+                    }
                 }
             },
             Next::Closed => return Err(Errno::EBADF),
@@ -164,15 +171,19 @@ fn report(
 ) -> bool {
     let mut status = status;
     let mut set = 0;
-    if is_stale(turn.owner()) {
-        if !turn.owner().reports_vanishing {
+    let watched = match watched(turn.owner()) {
+        Ok(watched) => watched,
+        Err(_) if turn.owner().reports_vanishing => {
+            // Its descriptor was closed, as is found only now.
+            set = status::VANISHED;
+            status |= set;
+            None
+        }
+        Err(_) => {
             kqueue.drop_knote(turn);
             return false;
         }
-        // Its descriptor was closed, as is found only now.
-        set = status::VANISHED;
-        status |= set;
-    }
+    };
     let (knote, contents) = turn.parts();
     let state = &mut contents.state;
     *event = Kevent {
@@ -196,7 +207,10 @@ fn report(
         }
     } else {
         let activity = match &mut contents.source {
-            Some(source) => source.process(state, event, call),
+            Some(source) => {
+                let file = watched.as_ref().map(BorrowedFd::file);
+                source.process(state, event, call, file)
+            }
             None => Activity::Quiet,
         };
         if activity == Activity::Quiet {

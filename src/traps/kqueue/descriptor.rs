@@ -112,7 +112,7 @@ impl FileWatcher for Knock {
 
 /// A knote on a descriptor.
 pub(super) struct Ready {
-    watch: FileWatch<Knock>,
+    _watch: FileWatch<Knock>,
     direction: Direction,
     kind: FileKind,
 }
@@ -125,7 +125,7 @@ impl Filter for Ready {
             _ => Direction::Except,
         };
         let file = adding.file.ok_or(Errno::EBADF)?;
-        let kind = FileKind::of(&file);
+        let kind = FileKind::of(file);
         let interest = Interest {
             poll: direction.interest(),
             inode: match (kind, direction) {
@@ -136,13 +136,13 @@ impl Filter for Ready {
         let watches = TaskKqueues::file_watches(adding.context)?;
         let descriptor = Descriptor::of_ident(adding.change.ident)?;
         let knock = Knock(adding.hook);
-        let (watch, events) = FileWatch::new(watches, &file, descriptor, interest, knock)?;
+        let (watch, events) = FileWatch::new(watches, file, descriptor, interest, knock)?;
         let ready = Self {
-            watch,
+            _watch: watch,
             direction,
             kind,
         };
-        let activity = ready.look(&file, events, state, None);
+        let activity = ready.look(file, events, state, None);
         Ok((ready, activity))
     }
 
@@ -151,19 +151,26 @@ impl Filter for Ready {
         state: &mut State,
         change: &Kevent,
         _call: &Call<'_>,
+        file: Option<&File>,
     ) -> Result<Activity, Errno> {
         state.fflags = change.fflags;
         state.data = change.data;
         // The new low-water mark may be reached.
-        Ok(match self.watch.file() {
-            Some(file) => self.look(&file, poll::events(&file), state, None),
+        Ok(match file {
+            Some(file) => self.look(file, poll::events(file), state, None),
             None => Activity::Quiet,
         })
     }
 
-    fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity {
-        match self.watch.file() {
-            Some(file) => self.look(&file, poll::events(&file), state, Some((event, call.slot))),
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        call: &mut Call<'_>,
+        file: Option<&File>,
+    ) -> Activity {
+        match file {
+            Some(file) => self.look(file, poll::events(file), state, Some((event, call.slot))),
             None => Activity::Quiet,
         }
     }

@@ -32,10 +32,7 @@ use crate::{
     },
     core::Context,
 };
-use kernel::{
-    fs::File,
-    sync::aref::ARef, //
-};
+use kernel::fs::File;
 
 /// Whether there is something to report.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +59,7 @@ pub(super) struct Adding<'a> {
     /// To be kept by whoever watches for the event.
     pub(super) hook: Hook,
     /// Of filters for descriptors: the file of the identity.
-    pub(super) file: Option<ARef<File>>,
+    pub(super) file: Option<&'a File>,
 }
 
 /// A filter: a knote's registration with what the event is about. Dropping it ends it, and no hook
@@ -72,12 +69,14 @@ pub(super) trait Filter: Sized + Send {
     /// already. On failure nothing is left.
     fn attach(adding: Adding<'_>, state: &mut State) -> Result<(Self, Activity), Errno>;
 
-    /// Takes over what the client asks for now. On failure nothing is changed.
+    /// Takes over what the client asks for now. Filters for descriptors get the file. On failure
+    /// nothing is changed.
     fn touch(
         &mut self,
         state: &mut State,
         change: &Kevent,
         _call: &Call<'_>,
+        _file: Option<&File>,
     ) -> Result<Activity, Errno> {
         state.fflags = change.fflags;
         state.data = change.data;
@@ -86,8 +85,14 @@ pub(super) trait Filter: Sized + Send {
 
     /// The event may be reported now: tells whether there still is one, and completes `event`,
     /// which has the knote's identity, flags, `udata` and more data already. With `EV_ONESHOT` in
-    /// its flags it is the knote's last.
-    fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity;
+    /// its flags it is the knote's last. Filters for descriptors get the file.
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        call: &mut Call<'_>,
+        file: Option<&File>,
+    ) -> Activity;
 }
 
 /// A registration of any filter.
@@ -130,15 +135,16 @@ impl Source {
         state: &mut State,
         change: &Kevent,
         call: &Call<'_>,
+        file: Option<&File>,
     ) -> Result<Activity, Errno> {
         match self {
-            Self::User(source) => source.touch(state, change, call),
-            Self::Timer(source) => source.touch(state, change, call),
-            Self::MachPort(source) => source.touch(state, change, call),
-            Self::Ready(source) => source.touch(state, change, call),
-            Self::Vnode(source) => source.touch(state, change, call),
-            Self::Process(source) => source.touch(state, change, call),
-            Self::Signal(source) => source.touch(state, change, call),
+            Self::User(source) => source.touch(state, change, call, file),
+            Self::Timer(source) => source.touch(state, change, call, file),
+            Self::MachPort(source) => source.touch(state, change, call, file),
+            Self::Ready(source) => source.touch(state, change, call, file),
+            Self::Vnode(source) => source.touch(state, change, call, file),
+            Self::Process(source) => source.touch(state, change, call, file),
+            Self::Signal(source) => source.touch(state, change, call, file),
         }
     }
 
@@ -149,15 +155,16 @@ impl Source {
         state: &mut State,
         event: &mut Kevent,
         call: &mut Call<'_>,
+        file: Option<&File>,
     ) -> Activity {
         match self {
-            Self::User(source) => source.process(state, event, call),
-            Self::Timer(source) => source.process(state, event, call),
-            Self::MachPort(source) => source.process(state, event, call),
-            Self::Ready(source) => source.process(state, event, call),
-            Self::Vnode(source) => source.process(state, event, call),
-            Self::Process(source) => source.process(state, event, call),
-            Self::Signal(source) => source.process(state, event, call),
+            Self::User(source) => source.process(state, event, call, file),
+            Self::Timer(source) => source.process(state, event, call, file),
+            Self::MachPort(source) => source.process(state, event, call, file),
+            Self::Ready(source) => source.process(state, event, call, file),
+            Self::Vnode(source) => source.process(state, event, call, file),
+            Self::Process(source) => source.process(state, event, call, file),
+            Self::Signal(source) => source.process(state, event, call, file),
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::{
         peek::Peek,
         queue::Linked,
         turn::{
+            HasTurns,
             Turn,
             Turns, //
         },
@@ -51,7 +52,7 @@ pub(super) static KNOTES: ObjectCounter = ObjectCounter::new("knotes");
 pub(super) type KnoteRef = Arc<Linked<Knote>>;
 
 /// The right to work on a knote.
-pub(super) type KnoteTurn = Turn<Linked<Knote>, Contents>;
+pub(super) type KnoteTurn = Turn<Linked<Knote>>;
 
 /// Bits of a knote's status.
 pub(super) mod status {
@@ -153,14 +154,15 @@ pub(super) struct Knote {
 const _: () = assert!(size_of::<Linked<Knote>>() <= 248);
 
 impl Knote {
-    /// Makes a knote that is about `subject`, and whose turn nobody has. Fails with `ENOMEM`.
+    /// Makes a knote that is about `subject` and is as `change` asks; nobody has its turn. Fails with
+    /// `ENOMEM`.
     pub(super) fn new(
         kqueue: KqueueBorrow<'_>,
-        key: Key,
+        key: &Key,
         subject: Subject,
-        state: State,
+        change: &Kevent,
     ) -> Result<KnoteRef> {
-        let status = match state.flags & ev::DISABLE {
+        let status = match change.flags & ev::DISABLE {
             0 => 0,
             _ => status::DISABLED,
         };
@@ -168,14 +170,21 @@ impl Knote {
         let knote = Arc::pin_init(
             Linked::new(init!(Self {
                 kqueue: kqueue.into(),
-                key,
+                key: *key,
                 file: Atomic::new(subject.file),
                 nested: subject.kqueue,
                 reports_vanishing: subject.reports_vanishing,
                 status: Atomic::new(status),
                 reported: Atomic::new(0),
                 turns: Turns::new(Contents {
-                    state,
+                    state: State {
+                        flags: change.flags,
+                        fflags: change.fflags,
+                        data: change.data,
+                        udata: change.udata,
+                        qos: change.qos,
+                        ext: change.ext,
+                    },
                     source: None,
                     dropped: false,
                 }),
@@ -198,7 +207,7 @@ impl Knote {
     /// Takes the knote's turn, or gives the reference back if somebody has it.
     #[inline]
     pub(super) fn try_take(knote: KnoteRef) -> Result<KnoteTurn, KnoteRef> {
-        Turn::try_take(knote, |knote| &knote.turns)
+        Turn::try_take(knote)
     }
 
     #[inline]
@@ -221,6 +230,15 @@ impl Knote {
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         self.status() & (status::ACTIVE | status::DISABLED | status::DROPPED) == status::ACTIVE
+    }
+}
+
+impl HasTurns for Linked<Knote> {
+    type Value = Contents;
+
+    #[inline]
+    fn turns(&self) -> &Turns<Contents> {
+        &self.turns
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{
     },
 };
 use kernel::{
+    fs::File,
     prelude::*,
     sync::Arc, //
 };
@@ -89,6 +90,7 @@ impl Filter for MachPort {
         state: &mut State,
         change: &Kevent,
         call: &Call<'_>,
+        _file: Option<&File>,
     ) -> Result<Activity, Errno> {
         let [address, size, ..] = change.ext;
         state.fflags = change.fflags;
@@ -96,7 +98,13 @@ impl Filter for MachPort {
         Ok(Activity::of(self.0.peek(call.context()).is_some()))
     }
 
-    fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity {
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        call: &mut Call<'_>,
+        _file: Option<&File>,
+    ) -> Activity {
         let [address, size, priorities, _] = state.ext;
         event.ext = [address, size, priorities, 0];
         let options = state.fflags & OPTIONS;

@@ -2,7 +2,8 @@
 
 //! The kqueue: its knotes, which of them are active, and who waits for one.
 //!
-//! Active knotes stand in a queue. A thread takes the first one and its turn, asks the filter what
+//! A knote that becomes active is given to a thread that waits, with its turn. If none does it gets
+//! into a queue, of which a thread takes the first one and its turn, asks the filter what
 //! there is to report, and gives the turn back, by which a knote that stays active gets to the end
 //! of the queue: so each gets its chance, however many are active. A knote that becomes active
 //! while somebody has its turn is queued when that is given back. Nobody sleeps while there is a
@@ -54,13 +55,15 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            ordering::Relaxed,
+            ordering::{Full, Relaxed},
             Atomic, //
         },
+        barrier,
         Arc,
         ArcBorrow,
         Mutex,
-        SpinLockIrq, //
+        SpinLockIrq,
+        SpinLockIrqGuard, //
     },
 };
 
@@ -156,15 +159,32 @@ impl Ready {
         }
     }
 
-    /// Puts a knote that is due into the queue.
+    /// Gives a knote that is due to who waits longest, or puts it into the queue.
     #[inline]
     fn enqueue(&mut self, knote: &KnoteRef) -> Wakes {
-        if self.queue.contains(knote) || self.queue.push_back(knote.clone()).is_err() {
+        if self.queue.contains(knote) {
             return Wakes::NOBODY;
         }
+        if !self.waiters.is_empty() {
+            // Somebody may have the turn by now, who queues the knote when he gives it back.
+            let Ok(turn) = Knote::try_take(knote.clone()) else {
+                return Wakes::NOBODY;
+            };
+            let status = knote.status();
+            knote.set_status(status & !status::ACTIVE);
+            return Wakes {
+                waiter: self.waiters.pop_front().inspect(|waiter| {
+                    waiter.give(turn, status);
+                    waiter.tell(Told::Event);
+                }),
+                pollers: false,
+            };
+        }
+        // It is in no queue, so this does not fail.
+        let _ = self.queue.push_back(knote.clone());
         knote.kqueue.count_queued(1);
         Wakes {
-            waiter: self.next_waiter(Told::Event),
+            waiter: None,
             pollers: core::mem::take(&mut self.is_polled),
         }
     }
@@ -297,6 +317,15 @@ impl Kqueue {
             .store(self.queued.peek().wrapping_add(more), Relaxed);
     }
 
+    /// Whether nobody has the turn of a knote whose status was changed just now. Somebody who has it
+    /// sees the change when he gives the turn back.
+    #[inline]
+    fn is_free(knote: &Knote) -> bool {
+        // Pairs with the barrier of `give_back`: he sees the status, or we that he has done it.
+        barrier::smp_mb(Full);
+        !knote.turn_is_taken()
+    }
+
     /// A knote has become active, with these bits more in its status. May be called in any
     /// context.
     #[inline]
@@ -305,8 +334,7 @@ impl Kqueue {
         let wakes = {
             let mut ready = kqueue.ready.lock();
             knote.set_status(knote.status() | status::ACTIVE | bits);
-            // Who has the turn queues it when that is given back.
-            match knote.is_due() && !knote.turn_is_taken() {
+            match knote.is_due() && Self::is_free(knote) {
                 true => ready.enqueue(knote),
                 false => Wakes::NOBODY,
             }
@@ -339,13 +367,12 @@ impl Kqueue {
         loop {
             // Each time that somebody has it again, he has to be told again to wake us.
             let is_free = || {
-                // Turns are given back with the lock held.
                 let _ready = self.ready.lock();
-                let is_taken = knote.turn_is_taken();
-                if is_taken {
-                    knote.set_status(knote.status() | status::AWAITED);
+                if !knote.turn_is_taken() {
+                    return true;
                 }
-                !is_taken
+                knote.set_status(knote.status() | status::AWAITED);
+                Self::is_free(&knote)
             };
             if ignores_signals {
                 self.turns.wait_uninterruptible(is_free);
@@ -362,32 +389,47 @@ impl Kqueue {
     /// Gives a turn back. If the knote is active, it gets to the end of the queue.
     #[inline]
     pub(super) fn give_back(&self, turn: KnoteTurn, outcome: Outcome) -> KnoteRef {
-        let (knote, wakes, is_awaited) = {
-            let mut ready = self.ready.lock();
-            // The reference is dropped without the lock.
+        if let Some(round) = outcome.reported {
+            // It is in no queue as long as its turn is taken.
+            turn.owner().reported.poke(round);
+        }
+        let changes_nothing = outcome.set | outcome.clear == 0;
+        if changes_nothing && (!outcome.is_last || self.queued() == 0) {
             let knote = turn.release();
-            let before = knote.status();
-            let after = before & !(outcome.clear | status::AWAITED) | outcome.set;
-            knote.set_status(after);
-            if let Some(round) = outcome.reported {
-                knote.reported.store(round, Relaxed);
+            // Pairs with that of `is_free`.
+            barrier::smp_mb(Full);
+            if knote.status() & (status::ACTIVE | status::AWAITED) != 0 {
+                self.settle(&knote, Outcome::NOTHING, self.ready.lock());
             }
-            let mut wakes = Wakes::NOBODY;
-            if knote.is_due() {
-                wakes = ready.enqueue(&knote);
-            } else if after & status::ACTIVE != 0 {
-                ready.dequeue(&knote);
+            return knote;
+        }
+        let ready = self.ready.lock();
+        let knote = turn.release();
+        self.settle(&knote, outcome, ready);
+        knote
+    }
+
+    /// Does what is left to do for a knote whose turn was given back.
+    fn settle(&self, knote: &KnoteRef, outcome: Outcome, mut ready: SpinLockIrqGuard<'_, Ready>) {
+        let before = knote.status();
+        let after = before & !(outcome.clear | status::AWAITED) | outcome.set;
+        knote.set_status(after);
+        let mut wakes = Wakes::NOBODY;
+        if !knote.is_due() {
+            if after & status::ACTIVE != 0 {
+                ready.dequeue(knote);
             }
-            if outcome.is_last && wakes.waiter.is_none() && !ready.queue.is_empty() {
-                wakes.waiter = ready.next_waiter(Told::Event);
-            }
-            (knote, wakes, before & status::AWAITED != 0)
-        };
-        if is_awaited {
+        } else if Self::is_free(knote) {
+            wakes = ready.enqueue(knote);
+        }
+        if outcome.is_last && wakes.waiter.is_none() && !ready.queue.is_empty() {
+            wakes.waiter = ready.next_waiter(Told::Event);
+        }
+        drop(ready);
+        if before & status::AWAITED != 0 {
             self.turns.wake_all();
         }
         wakes.wake(&knote.kqueue);
-        knote
     }
 
     /// Gives the turn of a knote back that was changed just now, and takes the next active one: that

@@ -39,6 +39,7 @@ use crate::{
     },
 };
 use kernel::{
+    fs::File,
     prelude::*,
     sync::{
         atomic::{
@@ -143,6 +144,7 @@ impl Filter for Process {
         state: &mut State,
         change: &Kevent,
         _call: &Call<'_>,
+        _file: Option<&File>,
     ) -> Result<Activity, Errno> {
         check(&self.process, change.fflags)?;
         state.fflags = change.fflags;
@@ -151,7 +153,13 @@ impl Filter for Process {
         Ok(Activity::of(self.life.seen.peek() & change.fflags != 0))
     }
 
-    fn process(&mut self, state: &mut State, event: &mut Kevent, _call: &mut Call<'_>) -> Activity {
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        _call: &mut Call<'_>,
+        _file: Option<&File>,
+    ) -> Activity {
         event.fflags = self.life.seen.xchg(0, Full) & state.fflags;
         if event.fflags & note::EXIT != 0 {
             event.flags |= ev::EOF | ev::ONESHOT;

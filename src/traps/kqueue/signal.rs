@@ -27,6 +27,7 @@ use crate::abi::kevent::{
     Kevent, //
 };
 use kernel::{
+    fs::File,
     new_spinlock,
     prelude::*,
     sync::{
@@ -135,6 +136,7 @@ impl Filter for Signal {
         _state: &mut State,
         event: &mut Kevent,
         _call: &mut Call<'_>,
+        _file: Option<&File>,
     ) -> Activity {
         let count = self.awaited.count.xchg(0, Full);
         event.data = i64::try_from(count).unwrap_or(i64::MAX);

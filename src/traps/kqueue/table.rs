@@ -27,9 +27,15 @@ pub(super) struct Table {
     /// A power of two of them, or none.
     slots: Slots,
     count: usize,
+    /// How often a knote has been put in.
+    puts: u64,
     /// Whether no more knotes are taken.
     closed: bool,
 }
+
+/// That a knote was looked for and is not there, for as long as no other is put in.
+#[derive(Clone, Copy)]
+pub(super) struct Absent(u64);
 
 /// Why a knote was not put in.
 pub(super) enum Refused {
@@ -65,6 +71,7 @@ impl Table {
         Self {
             slots: KVVec::new(),
             count: 0,
+            puts: 0,
             closed: false,
         }
     }
@@ -98,9 +105,10 @@ impl Table {
 
     /// The knote with this key.
     #[inline]
-    pub(super) fn find(&self, key: &Key) -> Option<KnoteRef> {
-        let position = self.position(key.ident, key.filter, |knote| knote.key == *key);
-        self.at(position?).cloned()
+    pub(super) fn find(&self, key: &Key) -> Result<KnoteRef, Absent> {
+        self.position(key.ident, key.filter, |knote| knote.key == *key)
+            .and_then(|position| self.at(position).cloned())
+            .ok_or(Absent(self.puts))
     }
 
     /// One of the knotes with this identity and filter whose end has not come.
@@ -109,20 +117,20 @@ impl Table {
         self.at(self.position(ident, filter, watches)?).cloned()
     }
 
-    /// Puts a knote in.
-    pub(super) fn insert(&mut self, knote: &KnoteRef) -> Result<(), Refused> {
+    /// Puts a knote in, which was `absent` when it was looked for.
+    pub(super) fn insert(&mut self, knote: &KnoteRef, absent: Absent) -> Result<(), Refused> {
         if self.closed {
             return Err(Refused::Closed);
         }
-        if self.find(&knote.key).is_some() {
+        if self.puts != absent.0 && self.find(&knote.key).is_ok() {
             return Err(Refused::Exists);
         }
         if self.count >= MAX_KNOTES {
             return Err(Refused::Full);
         }
         let capacity = self.slots.len();
-        // At most three quarters are in use.
-        if self.count >= capacity - capacity / 4 {
+        // At most half are in use: a look for what is not there ends soon.
+        if self.count >= capacity / 2 {
             return Err(match capacity {
                 0 => Refused::NoRoom(FIRST_CAPACITY),
                 _ => Refused::NoRoom(capacity.saturating_mul(2)),
@@ -130,6 +138,7 @@ impl Table {
         }
         self.put(knote.clone());
         self.count = self.count.wrapping_add(1);
+        self.puts = self.puts.wrapping_add(1);
         Ok(())
     }
 

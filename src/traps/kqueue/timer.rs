@@ -38,6 +38,7 @@ use crate::{
     },
 };
 use kernel::{
+    fs::File,
     prelude::*,
     sync::{
         atomic::{
@@ -200,6 +201,7 @@ impl Filter for Timer {
         state: &mut State,
         change: &Kevent,
         _call: &Call<'_>,
+        _file: Option<&File>,
     ) -> Result<Activity, Errno> {
         if (state.fflags ^ change.fflags) & note::ABSOLUTE != 0 {
             return Err(Errno::EINVAL);
@@ -219,7 +221,13 @@ impl Filter for Timer {
         Ok(self.set())
     }
 
-    fn process(&mut self, state: &mut State, event: &mut Kevent, _call: &mut Call<'_>) -> Activity {
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        _call: &mut Call<'_>,
+        _file: Option<&File>,
+    ) -> Activity {
         let [_, _, third, fourth] = state.ext;
         if !self.alarm.job().has_come.peek() || !self.alarm.job().has_come.xchg(false, Full) {
             // It has been set to another time since.

@@ -19,6 +19,7 @@ use crate::abi::kevent::{
     user,
     Kevent, //
 };
+use kernel::fs::File;
 
 /// An event of the client's own.
 pub(super) struct User {
@@ -37,6 +38,7 @@ impl Filter for User {
         state: &mut State,
         change: &Kevent,
         _call: &Call<'_>,
+        _file: Option<&File>,
     ) -> Result<Activity, Errno> {
         let flags = change.fflags & user::FLAGS_MASK;
         match change.fflags & user::CONTROL_MASK {
@@ -51,7 +53,13 @@ impl Filter for User {
     }
 
     #[inline]
-    fn process(&mut self, state: &mut State, event: &mut Kevent, _call: &mut Call<'_>) -> Activity {
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        _call: &mut Call<'_>,
+        _file: Option<&File>,
+    ) -> Activity {
         let activity = Activity::of(self.is_triggered);
         event.fflags = state.fflags;
         event.data = state.data;

@@ -59,6 +59,7 @@ use crate::{
     },
 };
 use kernel::{
+    fs::File,
     prelude::*,
     sync::{
         atomic::{
@@ -182,14 +183,14 @@ impl ParentWatcher for Changes {
 pub(super) struct Vnode {
     /// Of a directory.
     parent: Option<ParentWatch<Changes>>,
-    watch: FileWatch<Noter>,
+    _watch: FileWatch<Noter>,
     changes: Arc<Changes>,
 }
 
 impl Filter for Vnode {
     fn attach(adding: Adding<'_>, state: &mut State) -> Result<(Self, Activity), Errno> {
         let file = adding.file.ok_or(Errno::EBADF)?;
-        let facts = InodeFacts::of_named(&file).ok_or(Errno::EINVAL)?;
+        let facts = InodeFacts::of_named(file).ok_or(Errno::EINVAL)?;
         let changes = Arc::new(
             Changes {
                 hook: adding.hook,
@@ -208,11 +209,11 @@ impl Filter for Vnode {
             inode: ALL,
         };
         let noter = Noter(changes.clone());
-        let (watch, _) = FileWatch::new(watches, &file, descriptor, interest, noter)?;
-        let parent = ParentWatch::new(watches, &file, &changes)?;
+        let (watch, _) = FileWatch::new(watches, file, descriptor, interest, noter)?;
+        let parent = ParentWatch::new(watches, file, &changes)?;
         let vnode = Self {
             parent,
-            watch,
+            _watch: watch,
             changes,
         };
         Ok((vnode, Activity::Quiet))
@@ -223,6 +224,7 @@ impl Filter for Vnode {
         state: &mut State,
         change: &Kevent,
         _call: &Call<'_>,
+        _file: Option<&File>,
     ) -> Result<Activity, Errno> {
         state.fflags = change.fflags;
         state.data = change.data;
@@ -230,9 +232,15 @@ impl Filter for Vnode {
         Ok(Activity::of(self.changes.seen.peek() & change.fflags != 0))
     }
 
-    fn process(&mut self, state: &mut State, event: &mut Kevent, call: &mut Call<'_>) -> Activity {
-        if self.changes.moved.xchg(false, Full) {
-            self.follow(call);
+    fn process(
+        &mut self,
+        state: &mut State,
+        event: &mut Kevent,
+        call: &mut Call<'_>,
+        file: Option<&File>,
+    ) -> Activity {
+        if let (true, Some(file)) = (self.changes.moved.xchg(false, Full), file) {
+            self.follow(file, call);
         }
         let seen = match state.flags & ev::CLEAR {
             0 => self.changes.seen.load(Relaxed),
@@ -249,13 +257,10 @@ impl Filter for Vnode {
 impl Vnode {
     /// Watches the directory in which it is now. Should there be no memory for that, its removal
     /// is not told; the event that has come is more important.
-    fn follow(&mut self, call: &Call<'_>) {
-        let (Some(file), Ok(watches)) =
-            (self.watch.file(), TaskKqueues::file_watches(call.context()))
-        else {
-            return;
-        };
-        if let Ok(parent) = ParentWatch::new(watches, &file, &self.changes) {
+    fn follow(&mut self, file: &File, call: &Call<'_>) {
+        let parent = TaskKqueues::file_watches(call.context())
+            .and_then(|watches| ParentWatch::new(watches, file, &self.changes));
+        if let Ok(parent) = parent {
             self.parent = parent;
         }
     }
