@@ -71,7 +71,7 @@ const UNIQUE_NUMBERS: () = assert_unique(&[
     traps::semaphore::MANIFEST.traps,
     traps::timer::MANIFEST.traps,
     traps::psynch::MANIFEST.traps,
-    &traps::kqueue::TRAPS,
+    traps::kqueue::MANIFEST.traps,
     traps::vchroot::MANIFEST.traps,
     traps::debug::MANIFEST.traps,
     traps::vm::MANIFEST.traps,

@@ -91,13 +91,13 @@ impl Mach {
         let mut common_thread_states = States::new();
         for subsystem in &subsystems {
             registry.register(&**subsystem)?;
-            let keys = subsystem.states();
+            let keys = &subsystem.manifest().states;
             if keys.is_empty() {
                 continue;
             }
             let position = stateful.len();
             if position >= PLACES {
-                pr_err!("{}: no place for its states\n", subsystem.name());
+                pr_err!("{}: no place for its states\n", subsystem.manifest().name);
                 return Err(E2BIG);
             }
             keys.bind(position);
@@ -184,7 +184,7 @@ impl Mach {
         let theirs = self
             .subsystems
             .iter()
-            .flat_map(|subsystem| subsystem.objects().iter().copied());
+            .flat_map(|subsystem| subsystem.manifest().objects.iter().copied());
         Iterator::chain(own, theirs)
     }
 

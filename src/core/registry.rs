@@ -67,11 +67,11 @@ impl TrapRegistry {
     /// Adds the traps of a subsystem. A number outside the range (`EINVAL`) or already taken
     /// (`EEXIST`) is logged and fails, and with it the module's init.
     pub(crate) fn register(&mut self, subsystem: &dyn Subsystem) -> Result {
-        for trap in subsystem.traps().iter().copied().flatten() {
+        for trap in subsystem.manifest().traps.iter().copied().flatten() {
             let Some(entry) = self.entries.get_mut(index(trap.number())) else {
                 pr_err!(
                     "{}: {:#x} is not a trap number\n",
-                    subsystem.name(),
+                    subsystem.manifest().name,
                     trap.number()
                 );
                 return Err(EINVAL);
@@ -79,7 +79,7 @@ impl TrapRegistry {
             if let Some(other) = entry {
                 pr_err!(
                     "{}: trap {:#x} is already answered by {}\n",
-                    subsystem.name(),
+                    subsystem.manifest().name,
                     trap.number(),
                     other.subsystem
                 );
@@ -87,7 +87,7 @@ impl TrapRegistry {
             }
             *entry = Some(Entry {
                 run: trap.run(),
-                subsystem: subsystem.name(),
+                subsystem: subsystem.manifest().name,
             });
         }
         Ok(())

@@ -115,31 +115,8 @@ impl Manifest {
 
 /// A part of the module that answers traps.
 pub(crate) trait Subsystem: Send + Sync + 'static {
-    /// What it brings along. The functions named like the fields are for those who look for them.
-    fn manifest(&self) -> &'static Manifest {
-        static NOTHING: Manifest = Manifest::new("");
-        &NOTHING
-    }
-
-    /// See [`Manifest::name`].
-    fn name(&self) -> &'static str {
-        self.manifest().name
-    }
-
-    /// See [`Manifest::traps`].
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        self.manifest().traps
-    }
-
-    /// See [`Manifest::objects`].
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        self.manifest().objects
-    }
-
-    /// See [`Manifest::states`].
-    fn states(&self) -> &'static StateKeys {
-        &self.manifest().states
-    }
+    /// What it brings along.
+    fn manifest(&self) -> &'static Manifest;
 
     /// What it tells of itself in debugfs, as files under `mach/`. Fails with `ENOMEM`.
     fn reports(&self) -> Result<KVec<(&'static CStr, Arc<dyn Report>)>> {

@@ -57,14 +57,13 @@ use crate::{
     core::{
         Birth,
         Making,
-        ObjectCounter,
+        Manifest,
         StateKey,
         StateKeys,
         Subsystem,
         Task,
         TaskState,
-        ThreadState,
-        TrapDescriptor, //
+        ThreadState, //
     },
     linux::file_watch::FileWatches,
 };
@@ -79,10 +78,13 @@ static TASK: StateKey<TaskKqueues> = StateKey::new();
 /// What a thread waits by.
 static THREAD: StateKey<ThreadKqueues> = StateKey::new();
 
-static STATES: StateKeys = StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]);
-
-/// The traps of this subsystem.
-pub(crate) const TRAPS: [&[TrapDescriptor]; 1] = [traps::TRAPS];
+/// What this subsystem brings along.
+pub(crate) static MANIFEST: Manifest = Manifest {
+    traps: &[traps::TRAPS],
+    objects: &[&object::KQUEUES, &knote::KNOTES],
+    states: StateKeys::new(Making::WhenAsked, &[&TASK, &THREAD]),
+    ..Manifest::new("kqueue")
+};
 
 /// The subsystem.
 pub(crate) struct Kqueues {
@@ -98,21 +100,8 @@ impl Kqueues {
 }
 
 impl Subsystem for Kqueues {
-    fn name(&self) -> &'static str {
-        "kqueue"
-    }
-
-    fn traps(&self) -> &'static [&'static [TrapDescriptor]] {
-        &TRAPS
-    }
-
-    fn objects(&self) -> &'static [&'static ObjectCounter] {
-        static OBJECTS: [&ObjectCounter; 2] = [&object::KQUEUES, &knote::KNOTES];
-        &OBJECTS
-    }
-
-    fn states(&self) -> &'static StateKeys {
-        &STATES
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
     }
 
     fn new_task(&self, _birth: &Birth<'_>) -> Result<Option<Arc<dyn TaskState>>> {
