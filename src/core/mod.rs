@@ -43,6 +43,7 @@ mod subsystem;
 mod suspend_count;
 mod suspension;
 mod task;
+mod task_facts;
 mod tasks;
 mod termination;
 mod thread;
@@ -108,10 +109,10 @@ pub(crate) use self::{
         TaskState,
         ThreadState, //
     },
-    task::{
+    task::Task,
+    task_facts::{
         ClaimedIds,
-        DyldInfo,
-        Task, //
+        DyldInfo, //
     },
     termination::terminate,
     thread::Thread,

@@ -6,12 +6,17 @@
 //! image, whoever holds descriptors for it then. A task that has ended stays readable while
 //! something refers to it, so that children that have not made their first trap can inherit.
 //!
-//! Locks: `Task::tracer`, `Task::vchroot` and `Task::dyld_info` (spinlocks) are leaves.
+//! Locks: `Task::tracer`, `Task::vchroot` and `Task::dyld_info` (spinlocks) are leaves, taken in
+//! `task_facts`.
 
 use super::{
     object::Live,
     states::States,
     suspension::Suspension,
+    task_facts::{
+        ClaimedIds,
+        DyldInfo, //
+    },
     tasks::EarlyChild,
     Birth,
     Event,
@@ -56,23 +61,6 @@ use kernel::{
 
 pub(super) static TASKS: ObjectCounter = ObjectCounter::new("tasks");
 
-/// The identity that a task claims, apart from its Linux credentials.
-#[derive(Clone, Copy)]
-pub(crate) struct ClaimedIds {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-}
-
-/// Where a dynamic linker keeps its list of images, for debuggers (`TASK_DYLD_INFO`); all zero
-/// when that is not known.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct DyldInfo {
-    /// Address of the list.
-    pub(crate) address: u64,
-    /// Bytes of it.
-    pub(crate) size: u64,
-}
-
 /// A task.
 #[pin_data]
 pub(crate) struct Task {
@@ -85,20 +73,20 @@ pub(crate) struct Task {
     ended: Atomic<bool>,
     is_32bit: Atomic<bool>,
     #[pin]
-    dyld_info: SpinLock<DyldInfo>,
+    pub(super) dyld_info: SpinLock<DyldInfo>,
     #[pin]
     pub(super) threads: ThreadTable<Thread>,
     #[pin]
     pub(super) early_child: EarlyChild,
     states: States<dyn TaskState>,
-    uid: Atomic<u32>,
-    gid: Atomic<u32>,
+    pub(super) uid: Atomic<u32>,
+    pub(super) gid: Atomic<u32>,
     /// Whether the task is to suspend itself at start-up.
     pub(crate) starts_suspended: Atomic<bool>,
     #[pin]
-    tracer: SpinLock<Option<ProcessId>>,
+    pub(super) tracer: SpinLock<Option<ProcessId>>,
     #[pin]
-    vchroot: SpinLock<Option<Arc<Vchroot>>>,
+    pub(super) vchroot: SpinLock<Option<Arc<Vchroot>>>,
     #[pin]
     pub(super) suspension: Suspension,
     /// An instruction of the program that makes a trap; 0 if none is known.
@@ -210,16 +198,6 @@ impl Task {
         self.is_32bit.peek()
     }
 
-    /// Where the task's dynamic linker keeps its list of images.
-    pub(crate) fn dyld_info(&self) -> DyldInfo {
-        *self.dyld_info.lock()
-    }
-
-    /// Notes where the task's dynamic linker keeps its list of images.
-    pub(crate) fn set_dyld_info(&self, info: DyldInfo) {
-        *self.dyld_info.lock() = info;
-    }
-
     /// Whether `mm` is the address space that the task was made for.
     pub(crate) fn is_for_mm(&self, mm: &MmWithUser) -> bool {
         // Both exist, so equal addresses are one address space.
@@ -262,60 +240,12 @@ impl Task {
         }
     }
 
-    /// The identity that the task claims.
-    #[inline]
-    pub(crate) fn claimed_ids(&self) -> ClaimedIds {
-        ClaimedIds {
-            uid: self.uid.peek(),
-            gid: self.gid.peek(),
-        }
-    }
-
-    /// Changes the identity that the task claims; `u32::MAX` leaves a part as it is.
-    pub(crate) fn claim_ids(&self, ids: ClaimedIds) {
-        if ids.uid != u32::MAX {
-            self.uid.store(ids.uid, Relaxed);
-        }
-        if ids.gid != u32::MAX {
-            self.gid.store(ids.gid, Relaxed);
-        }
-    }
-
-    /// Sets the process that traces this one, or none. False if another one does already.
-    pub(crate) fn set_tracer(&self, tracer: Option<ProcessId>) -> bool {
-        let mut place = self.tracer.lock();
-        if tracer.is_some() && place.is_some() {
-            return false;
-        }
-        let previous = core::mem::replace(&mut *place, tracer);
-        drop(place);
-        drop(previous);
-        true
-    }
-
-    /// The process that traces this one, as Mach debuggers do.
-    pub(crate) fn tracer(&self) -> Option<ProcessId> {
-        self.tracer.lock().clone()
-    }
-
     /// Lets those know who wait for signals of this task that one has come from another process:
     /// `signal` is a BSD number, and need not be a valid one. No lock may be held.
     pub(crate) fn post_signal(&self, signal: u32) {
         for subsystem in self.mach.subsystems() {
             subsystem.signal_posted(self, signal);
         }
-    }
-
-    /// Sets the root directory that the task pretends to have.
-    pub(crate) fn set_vchroot(&self, root: Arc<Vchroot>) {
-        let previous = self.vchroot.lock().replace(root);
-        // Without the lock: it may be the last reference.
-        drop(previous);
-    }
-
-    /// The root directory that the task pretends to have.
-    pub(crate) fn vchroot(&self) -> Option<Arc<Vchroot>> {
-        self.vchroot.lock().clone()
     }
 
     /// The thread with this number in the first pid namespace.

@@ -24,7 +24,7 @@ use super::{
         check_receive_name,
         in_space, //
     },
-    reply::OutOfLine,
+    results::OutOfLine,
     routine::{
         Call,
         Refusal,

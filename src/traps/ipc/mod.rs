@@ -20,7 +20,7 @@
 //! | `withdraw` | what was given out for nothing is taken back |
 //! | `notify`, `kobject` | what the kernel sends and receives itself |
 //! | `special`, `task_port`, `thread_port` | the ports that tasks and threads have from the kernel |
-//! | `routine`, `request`, `param`, `reply`, `reply_message` | how kernel objects are asked and answer |
+//! | `routine`, `request`, `param`, `reply`, `results`, `reply_message` | how kernel objects are asked and answer |
 //! | `kernel_request` | how the kernel asks |
 //! | `registered` | the ports that a task keeps for its children |
 //! | `special_routines`, `port_routines`, `name_routines`, `array_routines`, `guard_routines`, `port_info_routines` | the routines of IPC |
@@ -88,6 +88,7 @@ mod reply_message;
 mod request;
 mod request_traps;
 mod requests;
+mod results;
 mod right;
 mod routine;
 mod self_ports;
@@ -141,19 +142,21 @@ pub(crate) use self::{
     port::Port,
     port_object::Attachment,
     reply::{
-        OutOfLine,
-        PortList,
         Reply,
-        RoutineReturn,
-        SendRights,
-        Text,
-        VmSize, //
-        WordList,
+        RoutineReturn, //
     },
     request::{
         Param,
         Request,
         Shape, //
+    },
+    results::{
+        OutOfLine,
+        PortList,
+        SendRights,
+        Text,
+        VmSize,
+        WordList, //
     },
     right::{
         SendOnceRight,

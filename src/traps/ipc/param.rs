@@ -11,12 +11,12 @@ use super::{
         KernelPort, //
     },
     ool::Region,
-    reply::SendRights,
     request::{
         Param,
         Request,
         Shape, //
     },
+    results::SendRights,
     right::{
         Right,
         SendRight, //
