@@ -43,7 +43,7 @@ bench-prepare: prepare
 	@scripts/bench-prepare.sh
 
 # Programs of others, which some tests look at.
-test: samples
+test test-debug: samples
 samples: prepare
 	@. build/env && scripts/fetch-samples.py "$$MACH_CACHE"
 

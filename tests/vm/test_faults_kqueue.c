@@ -66,6 +66,25 @@ static void a_directory(struct scene *scene)
 	scene->WATCHED = open("/tmp", O_RDONLY | O_DIRECTORY);
 }
 
+static void a_named_port(struct scene *scene)
+{
+	a_kqueue(scene);
+	scene->WATCHED = new_port();
+}
+
+static void a_set_of_ports(struct scene *scene)
+{
+	a_kqueue(scene);
+	scene->WATCHED = new_port_set();
+	REQUIRE_RET(insert_member(new_port(), scene->WATCHED), 0);
+}
+
+static void another_kqueue(struct scene *scene)
+{
+	a_kqueue(scene);
+	scene->WATCHED = (name_t)new_kqueue();
+}
+
 static void itself(struct scene *scene)
 {
 	a_kqueue(scene);
@@ -91,6 +110,9 @@ ADD(add_except, EVFILT_EXCEPT, 0)
 ADD(add_vnode, EVFILT_VNODE, 0x7f)
 ADD(add_process, EVFILT_PROC, 0xe4000000)
 ADD(add_signal, EVFILT_SIGNAL, 0)
+ADD(add_port, EVFILT_MACHPORT, 0)
+ADD(add_timer, EVFILT_TIMER, NOTE_SECONDS)
+ADD(add_user, EVFILT_USER, 0)
 
 static void a_watched_pipe(struct scene *scene)
 {
@@ -105,6 +127,30 @@ static long fetch(struct scene *scene)
 	return fetch_events(scene->KQUEUE, &event, 1, 0);
 }
 
+static long make_kqueue(struct scene *scene)
+{
+	long fd = trap(NR_kqueue_create, 0);
+
+	scene->out = (name_t)fd;
+	return fd < 0 ? fd : 0;
+}
+
+static void is_a_kqueue(struct scene *scene, long result)
+{
+	(void)result;
+	scene->KQUEUE = scene->out;
+	scene->WATCHED = 30;
+	CHECK_RET(add_user(scene), 0);
+}
+
+TEST_LIMIT(making_a_kqueue, 100)
+{
+	try_all(&(struct attempt){
+		.prepare = a_task, .act = make_kqueue, .harmless = { -ENOMEM },
+		.verify = is_a_kqueue,
+	});
+}
+
 TEST_LIMIT(events_of_all_kinds_are_added, 300)
 {
 	const struct attempt attempts[] = {
@@ -117,6 +163,11 @@ TEST_LIMIT(events_of_all_kinds_are_added, 300)
 		{ .prepare = a_directory, .act = add_vnode },
 		{ .prepare = itself, .act = add_process },
 		{ .prepare = a_signal, .act = add_signal },
+		{ .prepare = a_signal, .act = add_timer },
+		{ .prepare = a_signal, .act = add_user },
+		{ .prepare = a_named_port, .act = add_port },
+		{ .prepare = a_set_of_ports, .act = add_port },
+		{ .prepare = another_kqueue, .act = add_read },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "debugfs.h"
 #include "harness.h"
 #include "mach.h"
 #include "message.h"
@@ -186,8 +187,11 @@ TEST(construct_faults)
 	struct port_options options = { .flags = MPO_INSERT_SEND_RIGHT };
 	name_t name = POISON32;
 	struct hole hole;
+	long rights;
 
 	mach_open();
+	self();
+	rights = live("rights");
 	hole_init(&hole);
 	for (size_t i = 0; i < bad_pointer_count; i++) {
 		const void *bad = (const void *)bad_pointers[i];
@@ -200,6 +204,8 @@ TEST(construct_faults)
 		CHECK_RET(port_construct_in(self(), &options, 0, (void *)bad_pointers[i]),
 			  KERN_ABORTED);
 	}
+	/* Both rights are taken back. */
+	CHECK_EQ(live("rights"), rights);
 	for (size_t size = 0; size < sizeof(options); size++) {
 		memcpy(fault_at(&hole, size), &options, size);
 		CHECK_RET(port_construct_in(self(), fault_at(&hole, size), 0, &name),

@@ -78,8 +78,8 @@ pub(super) const TRAPS: &[TrapDescriptor] = traps![
     thread_get_special_reply_port,
 ];
 
-/// Makes a port as its options say. If the name cannot be written to the caller's memory it is
-/// taken back.
+/// Makes a port as its options say. If the name cannot be written to the caller's memory, all that
+/// was made is taken back.
 #[trap(nr::MACH_PORT_CONSTRUCT)]
 fn mach_port_construct(context: &Context<'_>, args: MachPortConstructArgs) -> KernResult {
     // The options are looked at even before the task.
@@ -87,8 +87,9 @@ fn mach_port_construct(context: &Context<'_>, args: MachPortConstructArgs) -> Ke
     let space = target_space(context, args.task_right_name)?;
     let name = construct(space, &wanted, args.context)?;
     user::write(args.port_right_name_out, &name).map_err(|fault| {
+        let sends = wanted.flags & options::MPO_INSERT_SEND_RIGHT != 0;
         // Another thread may have dropped it already.
-        let _ = space.with(|table| table.destruct(name, 0, args.context));
+        let _ = space.with(|table| table.destruct(name, -i32::from(sends), args.context));
         fault.into()
     })
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "attempt.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -36,15 +37,27 @@ bool no_message_is_left(long others)
 	return live("messages") <= others + 1;
 }
 
+/* How many there are of the first hundred. */
+static int descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 100; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
 void try(const struct attempt *attempt, unsigned int n)
 {
 	static struct scene scene;
 	struct object_counts before;
+	int open_before;
 	bool faulted;
 	long result;
 
 	attempt->prepare(&scene);
 	REQUIRE(read_object_counts(&before));
+	open_before = descriptors();
 	inject_arm(n);
 	result = attempt->act(&scene);
 	faulted = inject_done();
@@ -53,6 +66,7 @@ void try(const struct attempt *attempt, unsigned int n)
 		REQUIRE_RET(result, attempt->success);
 	if (is_among(result, attempt->harmless, ARRAY_SIZE(attempt->harmless))) {
 		same_objects(&before);
+		CHECK_EQ(descriptors(), open_before);
 		CHECK_RET(attempt->act(&scene), attempt->success);
 	} else if (result != attempt->success &&
 		   !is_among(result, attempt->others, ARRAY_SIZE(attempt->others))) {
