@@ -159,6 +159,16 @@ impl BorrowedFd {
         // `fdget_pos` is going on, as in `file_of_fd`.
         unsafe { File::from_raw_file(file) }
     }
+
+    /// Whether other threads use the descriptor table, and may close the descriptor before this is
+    /// dropped.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        // CAST: It is 1.
+        const FPUT: c_ulong = bindings::FDPUT_FPUT as c_ulong;
+
+        self.word & FPUT != 0
+    }
 }
 
 impl Drop for BorrowedFd {

@@ -54,16 +54,13 @@ use crate::{
         },
     },
 };
-use kernel::{
-    fs::File,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// By which descriptor a kqueue is used.
 pub(super) struct Handle<'a> {
     pub(super) kqueue: KqueueBorrow<'a>,
-    pub(super) fd: u32,
-    pub(super) file: &'a File,
+    pub(super) number: u32,
+    pub(super) fd: &'a BorrowedFd,
 }
 
 /// Writes up to `room` events to `list`, and tells how many. Begins with the knote
@@ -138,7 +135,8 @@ fn wait(
     deadline: Option<Deadline>,
 ) -> Result<bool, Errno> {
     // Whoever closes the descriptor after this look finds the waiter.
-    if !pollable::fd_is(handle.fd, handle.file.as_ptr().addr())
+    if handle.fd.is_shared()
+        && !pollable::fd_is(handle.number, handle.fd.file().as_ptr().addr())
         && handle.kqueue.stop_waiting(waiter)
     {
         return Err(Errno::EBADF);

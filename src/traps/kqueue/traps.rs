@@ -219,9 +219,9 @@ fn serve<D: Dialect>(context: &Context<'_>, request: &Request) -> BsdResult {
 /// Makes the changes, then fetches events, unless there was one to report of a change.
 #[inline]
 fn run<D: Dialect>(call: &mut Call<'_>, request: &Request) -> Result<u32, Errno> {
-    let fd = u32::try_from(request.fd).map_err(|_| Errno::EBADF)?;
-    let file = BorrowedFd::get(fd)?;
-    let kqueue = file::kqueue_of(call.context(), file.file())?;
+    let number = u32::try_from(request.fd).map_err(|_| Errno::EBADF)?;
+    let fd = BorrowedFd::get(number)?;
+    let kqueue = file::kqueue_of(call.context(), fd.file())?;
     if kqueue.dialect(D::GROUP) != D::GROUP {
         return Err(Errno::EINVAL);
     }
@@ -262,8 +262,8 @@ fn run<D: Dialect>(call: &mut Call<'_>, request: &Request) -> Result<u32, Errno>
     }
     let handle = Handle {
         kqueue,
-        fd,
-        file: file.file(),
+        number,
+        fd: &fd,
     };
     collect::<D>(&handle, call, events, room, request.patience, changed)
 }
