@@ -811,3 +811,52 @@ TEST_LIMIT(each_with_a_dying_task, 600)
 		}
 	}
 }
+
+/* A message is sent each time that the other thread has seen to the last one. */
+struct exchange {
+	name_t port;
+	int disposition;
+	int messages;
+	atomic_int seen;
+};
+
+static void *send_one_by_one(void *argument)
+{
+	struct exchange *exchange = argument;
+
+	for (int sent = 0; sent < exchange->messages; sent++) {
+		while (atomic_load(&exchange->seen) < sent)
+			sched_yield();
+		REQUIRE_EQ(send_id(exchange->port, exchange->disposition, sent), 0);
+	}
+	return NULL;
+}
+
+/* The right that a message was sent by is used up when somebody has the message. */
+TEST_LIMIT(a_received_message_has_used_its_right_up, 300)
+{
+	static const int dispositions[] = { MAKE_SEND_ONCE, MAKE_SEND };
+
+	mach_open();
+	for (size_t i = 0; i < ARRAY_SIZE(dispositions); i++) {
+		struct exchange exchange = {
+			.port = new_port(), .disposition = dispositions[i], .messages = 10000,
+		};
+		pthread_t sender;
+
+		REQUIRE(pthread_create(&sender, NULL, send_one_by_one, &exchange) == 0);
+		for (int seen = 1; seen <= exchange.messages; seen++) {
+			struct message message;
+			struct port_status status;
+
+			REQUIRE_EQ(msg_receive_blocking(&message, exchange.port), 0);
+			status = port_status(exchange.port);
+			if (status.sorights || status.srights)
+				FATAL("message %d: %u send-once rights, send rights %u", seen,
+				      status.sorights, status.srights);
+			atomic_store(&exchange.seen, seen);
+		}
+		pthread_join(sender, NULL);
+		CHECK_EQ(port_destroy(exchange.port), KERN_SUCCESS);
+	}
+}

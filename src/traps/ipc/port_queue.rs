@@ -134,6 +134,7 @@ impl Port {
         if queued == 0 {
             if let Some(receiver) = state.receiver_for(message.sizes()) {
                 message.arrival = state.arrival();
+                right.count_off(self);
                 receiver.deliver(message);
                 // If this sender was told of room it has left that to the next: as many waiting
                 // senders must be on their way as there is room for.

@@ -149,6 +149,10 @@ pub(super) enum Counted {
     Nothing,
     Send,
     SendOnce,
+    /// As nothing any more, and it was the last send right.
+    UsedLastSend,
+    /// As nothing any more.
+    UsedSendOnce,
 }
 
 impl SendingRight {
@@ -180,7 +184,11 @@ impl SendingRight {
 impl DropHandler<(Arc<Port>, Counted)> for SendingRight {
     #[inline]
     fn dropped((port, counted): (Arc<Port>, Counted)) {
-        counted.into_right(port).consume();
+        match counted {
+            Counted::UsedLastSend => port.last_send_right_gone(),
+            Counted::UsedSendOnce => port.send_once_right_gone(),
+            counted => counted.into_right(port).consume(),
+        }
     }
 }
 
@@ -191,10 +199,25 @@ impl Counted {
         mem::replace(self, Self::Nothing).into_right(port.clone())
     }
 
+    /// Counts the right to `port` off before a receiver gets the message. In XNU the receive uses it up,
+    /// so nobody who has the message may find it counted. What follows from that is
+    /// left to the drop of the [`SendingRight`], so this may be called with a lock held.
+    #[inline]
+    pub(super) fn count_off(&mut self, port: &Port) {
+        *self = match self {
+            Self::Send if take_one(&port.send_rights) == 1 => Self::UsedLastSend,
+            Self::SendOnce => {
+                take_one(&port.send_once_rights);
+                Self::UsedSendOnce
+            }
+            _ => Self::Nothing,
+        };
+    }
+
     #[inline]
     fn into_right(self, port: Arc<Port>) -> Right {
         match self {
-            Self::Nothing => Right::Null,
+            Self::Nothing | Self::UsedLastSend | Self::UsedSendOnce => Right::Null,
             Self::Send => Right::Send(SendRight::counted(port)),
             Self::SendOnce => Right::SendOnce(SendOnceRight::counted(port)),
         }
