@@ -42,7 +42,7 @@
 #include "kernel_memory.h"
 #include "reports.h"
 
-#define WORKERS		12
+#define WORKERS		24
 #define ROUND_S		40
 #define SHORT_WORKERS	4
 #define SHORT_S		20
