@@ -49,7 +49,9 @@ $(K)/module/mach.ko: FORCE
 $(K)/mach.ko: $(K)/module/mach.ko
 	$(Q)strip --strip-debug -o $@ $<
 
-RACES := ipc_race stress semaphore_stress psynch_stress fork life exit port_sets
+RACES := ipc_race stress semaphore_stress psynch_stress fork life exit port_sets kqueue* \
+	blocking cancellation exceptions exec_threads fork_wait reuse sequences sigexc suspend \
+	thread_state thread_terminate timer vm_share voucher wait_killed
 
 test-kcsan: $(K)/mach.ko $(B)/vm/runner $(VM_TESTS) demo
 	@MACH_VM=kcsan MACH_KO=$(K)/mach.ko MACH_KMODULES= \

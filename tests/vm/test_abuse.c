@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Processes that take what they can get: memory, names, descriptors, children. What
- * is asked is that a limit stops them, that another process goes on working all the
- * while, and that nothing is left of them.
+ * Processes that take what they can get: memory, names, descriptors, children; and that
+ * stop themselves. What is asked is that a limit stops them, that another process goes
+ * on working all the while, and that nothing is left of them.
  *
  * time limit: 400 s
  */
@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -244,6 +245,69 @@ TEST_LIMIT(children_without_end, 120)
 	sleep_ms(500);
 	end_group();
 	waitpid(pid, NULL, 0);
+	end_bystander(&bystander);
+}
+
+/* --- Suspension ---------------------------------------------------------------------------- */
+
+#define STOPPERS	12
+#define TASK_SUSPEND	3407
+#define THREAD_SUSPEND	3605
+
+static void *stop_for_ever(void *argument)
+{
+	struct rpc rpc;
+
+	(void)argument;
+	for (;;) {
+		RPC(&rpc, thread_self(), THREAD_SUSPEND);
+		RPC(&rpc, self(), TASK_SUSPEND);
+	}
+	return NULL;
+}
+
+/* Nobody resumes these; each has threads that stop themselves and one another. */
+static void stop_itself(void *argument)
+{
+	static struct worker workers[4];
+
+	mach_open();
+	self();
+	for (size_t i = 0; i < ARRAY_SIZE(workers); i++)
+		worker_start(&workers[i], stop_for_ever, NULL);
+	stop_for_ever(argument);
+}
+
+/* A child of a task that stops is not stopped with it, and does the same. */
+static void fork_and_stop(void *argument)
+{
+	pid_t pid;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	mach_open();
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		mach_forget();
+	}
+	stop_itself(argument);
+}
+
+TEST_LIMIT(tasks_that_stop_themselves, 120)
+{
+	struct bystander bystander = start_bystander();
+	pid_t pids[STOPPERS];
+
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < STOPPERS; i++)
+			pids[i] = start_child(i % 2 ? stop_itself : fork_and_stop, NULL);
+		/* They are killed in the midst of stopping, and when all have long stopped. */
+		sleep_ms(round * 20);
+		for (int i = 0; i < 5; i++)
+			still_works(&bystander);
+		for (int i = 0; i < STOPPERS; i++)
+			kill_child(pids[i]);
+	}
 	end_bystander(&bystander);
 }
 

@@ -66,6 +66,52 @@ TEST_LIMIT(making_a_port_of_a_file, 300)
 	});
 }
 
+static void a_port_of_a_file(struct scene *scene)
+{
+	a_pipe(scene);
+	REQUIRE_RET(make_port(scene), 0);
+	close(fds[1]);
+}
+
+/* A process has room for this many descriptors before it needs memory for more. */
+#define FIRST_ROOM	64
+
+/* Meanwhile all of the room is in use. */
+static long open_the_file(struct scene *scene)
+{
+	int fillers[FIRST_ROOM], count = 0;
+	long result;
+
+	for (int fd = 0; fd < FIRST_ROOM; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			fillers[count++] = dup2(fds[0], fd);
+	result = trap(NR_fileport_makefd, scene->port);
+	while (count)
+		close(fillers[--count]);
+	if (result < 0)
+		return result;
+	CHECK_EQ(result, FIRST_ROOM);
+	fds[1] = (int)result;
+	return 0;
+}
+
+static void file_is_open_once_more(struct scene *scene, long result)
+{
+	(void)result;
+	CHECK_RET(deallocate(scene->port), 0);
+	CHECK(!writer_is_closed());
+	close(fds[1]);
+	CHECK(writer_is_closed());
+}
+
+TEST_LIMIT(opening_the_file_of_a_port, 300)
+{
+	try_all(&(struct attempt){
+		.prepare = a_port_of_a_file, .act = open_the_file, .harmless = { -ENOMEM },
+		.verify = file_is_open_once_more,
+	});
+}
+
 /* Roots and paths */
 
 static struct vchroot_expand_args expanded;

@@ -366,3 +366,31 @@ TEST_LIMIT(telling_an_exception, 300)
 		.verify = was_told_what_to_do,
 	});
 }
+
+static void a_stopped_thread(struct scene *scene)
+{
+	a_task(scene);
+	handed_fill(&handed, 2);
+}
+
+/* Nobody has suspended it: it says what its registers are, and goes on at once. */
+static long stop_in_a_handler(struct scene *scene)
+{
+	(void)scene;
+	return thread_suspended(&handed);
+}
+
+static void goes_on_with_its_registers(struct scene *scene, long result)
+{
+	(void)scene;
+	(void)result;
+	CHECK(handed_matches(&handed, 2));
+}
+
+TEST_LIMIT(stopping_in_a_handler, 300)
+{
+	try_all(&(struct attempt){
+		.prepare = a_stopped_thread, .act = stop_in_a_handler, .harmless = { -EFAULT, -ENOMEM },
+		.verify = goes_on_with_its_registers,
+	});
+}
