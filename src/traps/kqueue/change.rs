@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changes: knotes are added, changed and dropped as a client asks.
+//! Changes: knotes are added and changed as a client asks.
 //!
 //! Source of the behaviour: XNU bsd/kern/kern_event.c, `kevent_register`; ABI traps §10.3.
 //!
@@ -25,15 +25,16 @@ use super::{
         KnoteTurn,
         Subject, //
     },
-    object::{
-        KqueueBorrow,
-        NoTurn,
-        Outcome, //
-    },
+    object::KqueueBorrow,
+    removal,
     table::{
         self,
         Absent,
         Refused, //
+    },
+    turns::{
+        NoTurn,
+        Outcome, //
     },
 };
 use crate::{
@@ -116,7 +117,7 @@ pub(super) fn apply<'a>(
         };
         return match change.flags & ev::DELETE {
             0 => touch(kqueue, call, change, turn, watched).map(Some),
-            _ => delete(kqueue, change, turn).map(|()| None),
+            _ => removal::delete(kqueue, change, turn).map(|()| None),
         };
     }
 }
@@ -268,52 +269,4 @@ fn touch<'a>(
         kqueue,
         turn: Some((turn, outcome(activity, change.flags))),
     })
-}
-
-/// Drops a knote; one that is disabled until it is acknowledged only after that.
-fn delete(kqueue: KqueueBorrow<'_>, change: &Kevent, turn: KnoteTurn) -> Result<(), Errno> {
-    let is_disabled = turn.owner().status() & status::DISABLED != 0;
-    let can_wait = turn.state.flags & ev::DISPATCH2 == ev::DISPATCH2;
-    if change.flags & ev::ENABLE == 0 && can_wait && is_disabled {
-        let put_off = Outcome {
-            set: status::DELETION_DUE,
-            ..Outcome::NOTHING
-        };
-        drop(kqueue.give_back(turn, put_off));
-        return Err(Errno::EINPROGRESS);
-    }
-    kqueue.drop_knote(turn);
-    Ok(())
-}
-
-/// Drops all knotes on a descriptor, which is about to be closed; those that are to tell of that do.
-pub(super) fn descriptor_closing(kqueue: KqueueBorrow<'_>, fd: u32) {
-    for filter in filter::OF_DESCRIPTORS {
-        loop {
-            let found = kqueue.table.lock().find_watching(fd.into(), filter);
-            let Some(knote) = found else {
-                break;
-            };
-            match kqueue.take_turn(knote) {
-                Ok(turn) => end_watching(kqueue, turn),
-                Err(NoTurn::Dropped) => (),
-                // It was a hint, and the process is going.
-                Err(NoTurn::Killed) => return,
-            }
-        }
-    }
-}
-
-/// What the knote is about is gone.
-fn end_watching(kqueue: KqueueBorrow<'_>, mut turn: KnoteTurn) {
-    if !turn.owner().reports_vanishing {
-        kqueue.drop_knote(turn);
-        return;
-    }
-    turn.source = None;
-    let vanished = Outcome {
-        set: status::VANISHED | status::ACTIVE,
-        ..Outcome::NOTHING
-    };
-    drop(kqueue.give_back(turn, vanished));
 }

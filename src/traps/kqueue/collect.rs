@@ -25,13 +25,13 @@ use super::{
         status,
         KnoteTurn, //
     },
-    object::{
-        KqueueBorrow,
+    object::KqueueBorrow,
+    scan::{
         Next,
-        Outcome,
         Scan, //
     },
     task::ThreadKqueues,
+    turns::Outcome,
     waiter::{
         Told,
         WaiterRef, //

@@ -5,10 +5,11 @@
 //! | file | what |
 //! |---|---|
 //! | `traps`, `call` | the traps; what a call asks for, in its dialect |
-//! | `change` | changes: knotes are added, changed, dropped |
-//! | `collect` | events are fetched |
-//! | `object`, `table`, `waiter` | the kqueue: which knotes it has, which are active, who waits |
-//! | `knote` | the knote, and the hook by which it becomes active |
+//! | `change`, `removal` | knotes are added and changed; they are dropped |
+//! | `collect`, `scan` | events are fetched; the active knotes are gone through for that |
+//! | `object`, `table` | the kqueue, and which knotes it has |
+//! | `active`, `waiter` | which knotes are active, and who waits for one |
+//! | `knote`, `turns` | the knote, and the hook by which it becomes active; who works on it |
 //! | `file`, `nested`, `task` | the kqueue as a file, in another kqueue, and of its task |
 //! | `filter` | what a filter is |
 //! | `descriptor`, `vnode`, `process`, `signal`, `timer`, `machport`, `user` | the filters |
@@ -28,6 +29,7 @@
 //! `Siblings::kqueues` (mutex) is a leaf. Under none of them is user memory touched, or a knote, a
 //! file or a kqueue dropped for the last time.
 
+mod active;
 mod call;
 mod change;
 mod collect;
@@ -40,11 +42,14 @@ mod machport;
 mod nested;
 mod object;
 mod process;
+mod removal;
+mod scan;
 mod signal;
 mod table;
 mod task;
 mod timer;
 mod traps;
+mod turns;
 mod user;
 mod vnode;
 mod waiter;
