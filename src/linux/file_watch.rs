@@ -12,26 +12,26 @@
 //!   is held. At the event the watch leaves the file's queues, and the thread that releases the file
 //!   goes on after that.
 //! * Files of anonymous inodes (eventfd, timerfd, epoll, kqueue) and `/dev/ptmx` have no events.
-//!   They are held, and looked at every second: the reference is given up when the descriptor
-//!   does not refer to the file any more. Hardly any of them has another end that waits.
+//!   They are held, and looked at every second ([`held_files`](super::held_files)): the reference is
+//!   given up when the descriptor does not refer to the file any more. Hardly any of them has another
+//!   end that waits.
 //!
 //! That a descriptor was closed while others still refer to its file, the kernel tells nobody. It is
 //! for the watch's owner to compare when he has something to report, and to drop the watch.
 //!
-//! Locks: `FileWatches::held` (mutex), then `Inner::hold` (spinlock), then those of wait queues,
-//! with interrupts off, then those of the watcher. Files and watchers are dropped without.
+//! Locks: those of [`held_files`](super::held_files), then `Inner::hold` (spinlock), then those of
+//! wait queues, with interrupts off, then those of the watcher. Files and watchers are dropped without.
 //!
 //! C headers: [`include/linux/fsnotify.h`](srctree/include/linux/fsnotify.h),
 //! [`include/linux/file.h`](srctree/include/linux/file.h)
 
+pub(crate) use super::held_files::Descriptor;
+
 use super::{
-    alarm::{
-        Alarm,
-        Alarmed, //
-    },
-    deferred::{
-        Deferred,
-        Job, //
+    held_files::{
+        refers_to,
+        HeldFiles,
+        Holder, //
     },
     inode_events::{
         self,
@@ -42,38 +42,28 @@ use super::{
         InodeMark,
         InodeWatcher, //
     },
-    peek::Peek,
     poll::{
         Places,
         PollWatcher, //
     },
-    process::ProcessId,
-    process_threads::find_in_threads,
-    wait::Deadline, //
+    process::ProcessId, //
 };
 use core::{
     mem,
-    ptr::{
-        self,
-        NonNull, //
-    },
+    ptr::NonNull, //
 };
 use kernel::{
     bindings,
     fs::File,
-    new_mutex, new_spinlock,
+    new_spinlock,
     prelude::*,
     sync::{
         aref::ARef,
         atomic::Atomic,
         Arc,
-        Mutex,
         SpinLock, //
     },
 };
-
-/// How often files that are held are looked at, in nanoseconds.
-const LOOK_NS: u64 = 1_000_000_000;
 
 /// Who wants to know of a file.
 pub(crate) trait FileWatcher: PollWatcher {
@@ -95,38 +85,22 @@ pub(crate) struct Interest {
     pub(crate) inode: u32,
 }
 
-/// A descriptor of the current process.
-#[derive(Clone, Copy)]
-pub(crate) struct Descriptor(u32);
-
-impl Descriptor {
-    /// The descriptor whose number is `ident`. `EBADF`.
-    pub(crate) fn of_ident(ident: u64) -> Result<Self> {
-        Ok(Self(u32::try_from(ident).map_err(|_| EBADF)?))
-    }
-}
-
 /// Makes watches.
 #[pin_data]
 pub(crate) struct FileWatches {
     events: InodeEvents,
     #[pin]
-    alarm: Alarm<Deferred<Held>>,
+    held: HeldFiles,
 }
 
 impl FileWatches {
     /// Fails with `ENOMEM`.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let events = InodeEvents::new()?;
-        let held = pin_init!(Held {
-            count: Atomic::new(0),
-            list <- new_mutex!(KVVec::new(), "FileWatches::held"),
-        });
-        let held = Deferred::new(held, GFP_KERNEL)?;
-        Arc::pin_init(
-            pin_init!(Self {
+        Arc::try_pin_init(
+            try_pin_init!(Self {
                 events,
-                alarm <- Alarm::new(held),
+                held <- HeldFiles::new(),
             }),
             GFP_KERNEL,
         )
@@ -135,73 +109,6 @@ impl FileWatches {
     /// What makes marks on inodes.
     pub(crate) fn inode_events(&self) -> &InodeEvents {
         &self.events
-    }
-
-    fn hold(&self, watch: Arc<dyn Holder>) -> Result {
-        let held = self.alarm.job();
-        let mut list = held.list.lock();
-        let count = list.len();
-        watch.position().poke(count);
-        list.push(watch, GFP_KERNEL_ACCOUNT)?;
-        held.count.poke(count.wrapping_add(1));
-        if count == 0 {
-            // It may have one expiry to come since the list became empty.
-            self.alarm.cancel();
-            self.alarm.set(Deadline::after(LOOK_NS));
-        }
-        Ok(())
-    }
-
-    fn let_go(&self, watch: &dyn Holder) {
-        let held = self.alarm.job();
-        let mut list = held.list.lock();
-        let position = watch.position().peek();
-        let found = list.get(position);
-        if !found.is_some_and(|found| ptr::addr_eq(Arc::as_ptr(found), watch)) {
-            return;
-        }
-        let last = list.len().saturating_sub(1);
-        list.swap(position, last);
-        let removed = list.pop();
-        if let Some(moved) = list.get(position) {
-            moved.position().poke(position);
-        }
-        held.count.poke(last);
-        drop(list);
-        drop(removed);
-    }
-}
-
-/// The watches that hold their files.
-#[pin_data]
-struct Held {
-    /// How many, to be asked without the lock.
-    count: Atomic<usize>,
-    /// In no order: who goes leaves its place to the last one.
-    #[pin]
-    list: Mutex<KVVec<Arc<dyn Holder>>>,
-}
-
-/// A watch that holds its file.
-trait Holder: Send + Sync {
-    /// Where it is in the list. Protected by `FileWatches::held`.
-    fn position(&self) -> &Atomic<usize>;
-
-    /// Gives the file up if the descriptor does not refer to it any more. May sleep.
-    fn look(&self);
-}
-
-impl Job for Held {
-    fn run(&self) {
-        for watch in self.list.lock().iter() {
-            watch.look();
-        }
-    }
-}
-
-impl Alarmed for Held {
-    fn note_expiry(&self) -> Option<u64> {
-        (self.count.peek() != 0).then_some(LOOK_NS)
     }
 }
 
@@ -307,21 +214,6 @@ impl<W: FileWatcher> Holder for Inner<W> {
     }
 }
 
-/// Whether the descriptor of the process refers to the file at `file`.
-fn refers_to(process: &ProcessId, descriptor: Descriptor, file: NonNull<bindings::file>) -> bool {
-    find_in_threads(process, |thread| {
-        let mut number = descriptor.0;
-        // SAFETY: The thread is valid; the function takes the lock that keeps its table.
-        let found = unsafe { bindings::fget_task_next(thread.as_ptr(), &raw mut number) };
-        // A thread that ends has no table any more: then another one is asked.
-        let found = NonNull::new(found)?;
-        // SAFETY: The reference is ours.
-        unsafe { bindings::fput(found.as_ptr()) };
-        Some(number == descriptor.0 && found == file)
-    })
-    .unwrap_or(false)
-}
-
 /// A watch of a file. Dropping it ends it: the watcher is not told any more then, and no call is
 /// going on. May sleep.
 pub(crate) struct FileWatch<W: FileWatcher> {
@@ -382,7 +274,7 @@ impl<W: FileWatcher> FileWatch<W> {
         if tells_release {
             *watch.inner.hold.lock() = Hold::of(file, descriptor);
         }
-        watches.hold(watch.inner.clone())?;
+        watches.held.add(watch.inner.clone())?;
         watch.held_by = Some(watches.clone());
         Ok((watch, events))
     }
@@ -409,7 +301,7 @@ impl<W: FileWatcher> Drop for FileWatch<W> {
     fn drop(&mut self) {
         self.inner.end(false);
         if let Some(watches) = self.held_by.take() {
-            watches.let_go(&*self.inner);
+            watches.held.remove(&*self.inner);
         }
         // The mark goes after that, as a field.
     }

@@ -27,6 +27,7 @@ pub(crate) mod forced_exit;
 pub(crate) mod foreign;
 pub(crate) mod global;
 pub(crate) mod held;
+mod held_files;
 pub(crate) mod inode_events;
 pub(crate) mod machine;
 pub(crate) mod mapping;
