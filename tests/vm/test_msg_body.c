@@ -123,6 +123,13 @@ TEST(null_and_dead_names_go_through)
 		CHECK_HEX(carrier.port[0].name, MACH_PORT_NULL);
 		CHECK_HEX(carrier.port[1].name, MACH_PORT_DEAD);
 	}
+	/* By whatever disposition */
+	for (int disposition = 0; disposition < 256; disposition++) {
+		if (disposition >= MOVE_RECEIVE && disposition <= MAKE_SEND_ONCE)
+			continue;
+		CHECK_HEX(through(port, MACH_PORT_NULL, disposition, 0), MACH_PORT_NULL);
+		CHECK_HEX(through(port, MACH_PORT_DEAD, disposition, 0), MACH_PORT_DEAD);
+	}
 	dead = new_dead_name();
 	CHECK_HEX(through(port, dead, COPY_SEND, MOVE_SEND), MACH_PORT_DEAD);
 	CHECK_UREFS(dead, DEAD_NAME, 1);

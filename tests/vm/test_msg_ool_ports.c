@@ -53,8 +53,9 @@ static const name_t *receive_ports(name_t from, uint32_t count, int disposition)
 	CHECK_EQ(item->type, MSG_OOL_PORTS_DESCRIPTOR);
 	CHECK_EQ(item->count, count);
 	CHECK_EQ(item->disposition, disposition);
-	CHECK_EQ(item->copy, MSG_PHYSICAL_COPY);
-	CHECK_EQ(item->deallocate, 0);
+	/* The array is the receiver's own, however it was sent. */
+	CHECK_EQ(item->copy, MSG_VIRTUAL_COPY);
+	CHECK_EQ(item->deallocate, 1);
 	CHECK_EQ(!item->address, !count);
 	CHECK_HEX(body_end(&message), BODY_END);
 	return pointer_of(item->address);
@@ -240,19 +241,47 @@ TEST(deallocate_unmaps_the_array)
 	CHECK(is_mapped(names));
 }
 
-TEST(virtual_copy_arrives_as_such)
+TEST(copy_option_must_be_one)
 {
 	name_t port, other;
 
 	mach_open();
 	port = new_port();
 	other = new_port();
-	complex_init(&message, port, MAKE_SEND);
-	add_ool_ports(&message, &other, 1, MAKE_SEND, false)->copy = MSG_VIRTUAL_COPY;
-	CHECK_RET(complex_send(&message), 0);
-	CHECK_RET(complex_receive(&message, port, 0), 0);
-	CHECK_EQ(ool_ports_at(&message, 0)->copy, MSG_VIRTUAL_COPY);
-	CHECK_EQ(ool_ports_at(&message, 0)->deallocate, 1);
+	for (int copy = 0; copy < 256; copy++) {
+		for (uint32_t count = 0; count < 2; count++) {
+			complex_init(&message, port, MAKE_SEND);
+			add_ool_ports(&message, &other, count, MAKE_SEND, false)->copy =
+				(uint8_t)copy;
+			if (copy > MSG_VIRTUAL_COPY) {
+				CHECK_RET(complex_send(&message), MACH_SEND_INVALID_TYPE);
+				continue;
+			}
+			CHECK_RET(complex_send(&message), 0);
+			receive_ports(port, count, MOVE_SEND);
+		}
+	}
+	CHECK_NO_MESSAGE(port);
+}
+
+/* Nothing is taken by such a disposition, so it does not matter. */
+TEST(null_and_dead_names_need_no_disposition)
+{
+	const name_t names[] = { MACH_PORT_NULL, MACH_PORT_DEAD };
+	const name_t *got;
+	name_t port;
+
+	mach_open();
+	port = new_port();
+	for (int disposition = 0; disposition < 256; disposition += 15) {
+		if (disposition >= MOVE_RECEIVE && disposition <= MAKE_SEND_ONCE)
+			continue;
+		CHECK_RET(send_ports(port, names, 2, disposition), 0);
+		got = receive_ports(port, 2, 0);
+		REQUIRE(got);
+		CHECK_HEX(got[0], MACH_PORT_NULL);
+		CHECK_HEX(got[1], MACH_PORT_DEAD);
+	}
 }
 
 TEST_LIMIT(as_many_rights_as_fit, 120)

@@ -52,6 +52,7 @@ use crate::{
     },
     core::{
         user,
+        KernError,
         KernResult, //
     },
 };
@@ -154,6 +155,7 @@ fn check(message: &mut Message, count: u32, layout: Layout) -> KernResult<Checke
                     return Err(SEND_TOO_LARGE);
                 }
                 rights = rights.saturating_add(ports.count);
+                CopyOption::try_from(ports.copy).map_err(|_| SEND_INVALID_TYPE)?;
                 gives_up |= ports.deallocate != 0;
             }
             Descriptor::Ool(memory) => {
@@ -196,10 +198,9 @@ fn carry(
 fn take(space: &Space, message: &mut Message, descriptor: &Descriptor) -> KernResult<Item> {
     match descriptor {
         Descriptor::Port(port) => {
-            let disposition =
-                Disposition::try_from(port.disposition).map_err(|_| SEND_INVALID_RIGHT)?;
+            let disposition = Disposition::try_from(port.disposition).ok();
             let right = take_right(space, message, port.name, disposition)?;
-            Ok(Item::Port(right, received_as(disposition)))
+            Ok(Item::Port(right, disposition.map(received_as)))
         }
         Descriptor::Ool(memory) => {
             let region = match memory.size {
@@ -227,11 +228,10 @@ fn array(
     message: &mut Message,
     descriptor: &OolPortsDescriptor64,
 ) -> KernResult<PortArray> {
+    let disposition = Disposition::try_from(descriptor.disposition).ok();
     let mut array = PortArray {
         rights: KVVec::new(),
-        received_as: Disposition::try_from(descriptor.disposition)
-            .ok()
-            .map(received_as),
+        received_as: disposition.map(received_as),
         names: None,
     };
     // CAST: `u32` to `usize` loses nothing.
@@ -248,8 +248,6 @@ fn array(
         .rights
         .reserve(count, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
         .map_err(no_memory)?;
-    let disposition =
-        Disposition::try_from(descriptor.disposition).map_err(|_| SEND_INVALID_RIGHT)?;
     for name in &names {
         let right = take_right(space, message, *name, disposition)?;
         array
@@ -260,18 +258,20 @@ fn array(
     Ok(array)
 }
 
-/// Takes a right of the body. `MACH_SEND_INVALID_RIGHT` when the sender does not have it.
+/// Takes a right of the body. `MACH_SEND_INVALID_RIGHT` when the sender does not have it. Of null and
+/// dead rights it does not matter what the disposition is.
 fn take_right(
     space: &Space,
     message: &mut Message,
     name: PortName,
-    disposition: Disposition,
+    disposition: Option<Disposition>,
 ) -> KernResult<Right> {
     let right = match name {
         PortName::NULL => Right::Null,
         PortName::DEAD => Right::Dead,
-        name => space
-            .copyin(name, disposition)
+        name => disposition
+            .ok_or(KernError::INVALID_RIGHT)
+            .and_then(|disposition| space.copyin(name, disposition))
             .map_err(|_| SEND_INVALID_RIGHT)?,
     };
     begin_transit(message, &right);

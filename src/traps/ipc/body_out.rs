@@ -107,24 +107,30 @@ fn port(
     message: &mut Message,
     offset: usize,
     right: Right,
-    received_as: Disposition,
+    received_as: Option<Disposition>,
 ) -> i32 {
     let (name, missing) = enter(space, right);
     write_port(message, offset, name, received_as);
     missing
 }
 
+/// As a descriptor has it.
+fn disposition_byte(received_as: Option<Disposition>) -> u8 {
+    // CAST: dispositions are small numbers.
+    received_as.map_or(0, |kind| kind.raw() as u8)
+}
+
 pub(super) fn write_port(
     message: &mut Message,
     offset: usize,
     name: PortName,
-    received_as: Disposition,
+    received_as: Option<Disposition>,
 ) {
     let descriptor = PortDescriptor {
         name,
         _pad: [0; 6],
-        // CAST: dispositions and types are small numbers.
-        disposition: received_as.raw() as u8,
+        disposition: disposition_byte(received_as),
+        // CAST: types are small numbers.
         kind: DescriptorType::Port.raw() as u8,
     };
     message.write_at(offset, &descriptor);
@@ -188,9 +194,11 @@ fn ports(
     let Some(mut descriptor) = message.read_at::<OolPortsDescriptor64>(offset) else {
         return 0;
     };
+    // However it was sent, it has arrived in memory of its own, as in XNU.
+    // CAST: copy options are small numbers.
+    descriptor.copy = CopyOption::Virtual.raw() as u8;
     descriptor.deallocate = gives_up(descriptor.copy);
-    // CAST: dispositions are small numbers.
-    descriptor.disposition = array.received_as.map_or(0, |kind| kind.raw() as u8);
+    descriptor.disposition = disposition_byte(array.received_as);
     let rights = mem::take(&mut array.rights);
     let (address, missing) = match map_names(space, rights.len(), array, layout) {
         Ok(UserAddr::NULL) => (UserAddr::NULL, 0),

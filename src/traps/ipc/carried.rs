@@ -21,8 +21,9 @@ pub(super) struct Carried {
 
 /// What is carried in the body of a message.
 pub(super) enum Item {
-    /// A right, and as what its receiver gets it.
-    Port(Right, Disposition),
+    /// A right, and as what its receiver gets it: `None` for a null or dead one of which nothing was
+    /// said.
+    Port(Right, Option<Disposition>),
     /// A receive right that its receiver may get guarded: `MACH_MSG_GUARD_FLAGS_*` bits.
     GuardedPort(Right, u16),
     /// Out-of-line memory; `None` has no bytes.
@@ -34,7 +35,7 @@ pub(super) enum Item {
 /// An array of rights of one kind.
 pub(super) struct PortArray {
     pub(super) rights: KVVec<Right>,
-    /// As what the receiver gets them; `None` if there are none and nothing was said.
+    /// As what the receiver gets them; `None` if nothing was said and all are null or dead.
     pub(super) received_as: Option<Disposition>,
     /// The names of the rights, once they are in the receiver's space.
     pub(super) names: Option<Region>,
@@ -45,7 +46,7 @@ impl Carried {
     pub(super) fn port(offset: usize, right: Right, received_as: Disposition) -> Self {
         Self {
             offset,
-            item: Item::Port(right, received_as),
+            item: Item::Port(right, Some(received_as)),
         }
     }
 }

@@ -155,8 +155,9 @@ pub(super) fn shrink(message: &mut Message) {
         if !matches!(carried.item, Item::GuardedPort(..)) {
             continue;
         }
-        write_port(message, offset, PortName::NULL, Disposition::MoveReceive);
-        carried.item = Item::Port(Right::Null, Disposition::MoveReceive);
+        let received_as = Some(Disposition::MoveReceive);
+        write_port(message, offset, PortName::NULL, received_as);
+        carried.item = Item::Port(Right::Null, received_as);
         to = move_bytes(message, from, offset.saturating_add(SHORT), to);
         from = offset.saturating_add(LONG);
     }

@@ -52,7 +52,7 @@ pub(crate) fn request(
     let mut items = KVec::with_capacity(rights.len(), GFP_KERNEL_ACCOUNT)?;
     for right in rights {
         items.push(
-            Item::Port(Right::Send(right), Disposition::MoveSend),
+            Item::Port(Right::Send(right), Some(Disposition::MoveSend)),
             GFP_KERNEL_ACCOUNT,
         )?;
     }

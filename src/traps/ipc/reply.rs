@@ -59,7 +59,7 @@ impl Reply {
     /// Adds a right, which the receiver gets as `disposition` says.
     pub(super) fn put_right(&mut self, right: Right, disposition: Disposition) -> RoutineResult {
         self.items
-            .push(Item::Port(right, disposition), GFP_KERNEL_ACCOUNT)?;
+            .push(Item::Port(right, Some(disposition)), GFP_KERNEL_ACCOUNT)?;
         Ok(())
     }
 }

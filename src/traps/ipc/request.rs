@@ -147,11 +147,13 @@ impl<'a> Request<'a> {
         Ok(&mut carried.item)
     }
 
-    /// The next right, and what its receiver would hold.
+    /// The next right, and what its receiver would hold. A null or dead right of which nothing was
+    /// said is a type error.
     pub(super) fn right(&mut self) -> RoutineResult<(Right, Disposition)> {
         match self.item()? {
             Item::Port(right, received_as) => {
-                Ok((core::mem::replace(right, Right::Null), *received_as))
+                let received_as = received_as.ok_or(Refusal::TYPE_ERROR)?;
+                Ok((core::mem::replace(right, Right::Null), received_as))
             }
             Item::GuardedPort(..) | Item::Memory(_) | Item::Ports(_) => Err(Refusal::TYPE_ERROR),
         }

@@ -49,7 +49,7 @@ pub(super) fn body(space: &Space, message: &Message, layout: Layout) {
         };
         match (&carried.item, descriptor) {
             (Item::Port(_, received_as), Descriptor::Port(port)) => {
-                right(space, port.name, Some(*received_as));
+                right(space, port.name, *received_as);
             }
             (Item::GuardedPort(..), Descriptor::GuardedPort(port)) => {
                 guarded::withdraw(space, port.name);
