@@ -663,7 +663,7 @@ static void op_guard(int task)
 	else
 		port = &model.port[entry->port];
 	if (port && call->what == DO_GUARD) {
-		if (port->guarded || port->context) {
+		if (port->context) {
 			want = KERN_INVALID_ARGUMENT;
 		} else {
 			port->guarded = true;
@@ -1043,7 +1043,7 @@ static long look_at_header(struct sending *sending, bool *stale)
 		return MACH_SEND_INVALID_REPLY;
 	if (sending->remote_disposition == MOVE_SEND && sending->local_disposition == MOVE_SEND &&
 	    entry->urefs < 2)
-		return MACH_SEND_INVALID_REPLY;
+		return MACH_SEND_INVALID_DEST;
 	return 0;
 }
 
@@ -1450,9 +1450,6 @@ static void op_message(int task, bool send, bool receive)
 	call->argument[1] = receive ? sizeof(call->wire.message) : 0;
 	call->argument[2] = from;
 	perform_in(task);
-	if (want == MACH_SEND_INVALID_REPLY && sending.remote == sending.local &&
-	    call->result == MACH_SEND_INVALID_DEST)
-		want = MACH_SEND_INVALID_DEST;
 	if (want || !receive)
 		expect("sending", call->result, want);
 	if (want == MACH_SEND_TIMED_OUT)

@@ -149,7 +149,7 @@ TEST(destination_is_the_reply_port)
 
 	/* One is not enough, and stays. */
 	message_init(&message, MSGH_BITS(MOVE_SEND, MOVE_SEND), port, port, 2);
-	CHECK(msg_send(&message, HEADER_SIZE) != 0);
+	CHECK_RET(msg_send(&message, HEADER_SIZE), MACH_SEND_INVALID_DEST);
 	CHECK_SEND_UREFS(port, 1);
 	CHECK_NO_MESSAGE(port);
 

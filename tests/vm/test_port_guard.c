@@ -337,7 +337,7 @@ TEST(guard_refuses)
 	send = host_self();
 	dead = new_dead_name();
 	with_context = new_port_with(0, 1);
-	guarded = new_port_with(MPO_CONTEXT_AS_GUARD, 0);
+	guarded = new_port_with(MPO_CONTEXT_AS_GUARD, GUARD);
 
 	CHECK_RET(port_guard_in(0, port, GUARD, false), MACH_SEND_INVALID_DEST);
 	CHECK_RET(port_guard_in(port, port, GUARD, false), MACH_SEND_INVALID_DEST);
@@ -382,9 +382,13 @@ TEST(guard_and_unguard)
 		CHECK_HEX(context_of(port), 0);
 		CHECK_RET(port_unguard(port, GUARD), KERN_INVALID_ARGUMENT);
 	}
-	/* A guard of zero is one. */
+	/* A guard of zero is one, but none that is in the way of another. */
+	CHECK_RET(port_guard(port, 0, true), KERN_SUCCESS);
+	CHECK_RET(port_destruct(port, 0, GUARD), KERN_INVALID_ARGUMENT);
+	CHECK_RET(port_guard(port, GUARD, false), KERN_SUCCESS);
+	CHECK_HEX(port_status(port).flags, PORT_STATUS_GUARDED);
+	CHECK_RET(port_unguard(port, GUARD), KERN_SUCCESS);
 	CHECK_RET(port_guard(port, 0, false), KERN_SUCCESS);
-	CHECK_RET(port_guard(port, GUARD, false), KERN_INVALID_ARGUMENT);
 	CHECK_RET(port_destruct(port, 0, GUARD), KERN_INVALID_ARGUMENT);
 	CHECK_RET(port_unguard(port, 0), KERN_SUCCESS);
 	CHECK_RET(port_destruct(port, -1, GUARD), KERN_SUCCESS);

@@ -72,6 +72,17 @@ BOTH(names_are_made_and_dropped)
 	CHECK_RET(RPC(&rpc, task, 3205, MACH_PORT_NULL), 0);
 }
 
+/* mach_port_allocate_full */
+static void full(struct rpc *rpc, name_t task, name_t prototype, int disposition, uint32_t right,
+		 uint64_t qos, name_t name)
+{
+	rpc_begin(rpc, task, 3220);
+	rpc_port(rpc, prototype, disposition);
+	rpc_word(rpc, right);
+	rpc_wide(rpc, qos);
+	rpc_word(rpc, name);
+}
+
 BOTH(names_are_chosen)
 {
 	static const uint32_t rights[] = {
@@ -95,15 +106,21 @@ BOTH(names_are_chosen)
 	CHECK_EQ(rpc.size, 48);
 	CHECK_EQ(rpc_words(&rpc)[0], 2);
 	CHECK_HEX(type_of(&rpc, task, rpc_words(&rpc)[2]), TYPE(MACH_PORT_RIGHT_RECEIVE));
-	rpc_begin(&rpc, task, 3220);
-	rpc_port(&rpc, MACH_PORT_NULL, MOVE_SEND);
-	rpc_word(&rpc, MACH_PORT_RIGHT_DEAD_NAME);
-	rpc_wide(&rpc, 1);
-	rpc_word(&rpc, name);
+	full(&rpc, task, MACH_PORT_NULL, MOVE_SEND, MACH_PORT_RIGHT_DEAD_NAME, 1, name);
 	CHECK_RET(rpc_call(&rpc), 0);
 	CHECK_EQ(rpc.size, 48);
 	CHECK_HEX(rpc_words(&rpc)[2], name);
 	CHECK_HEX(type_of(&rpc, task, name), TYPE(MACH_PORT_RIGHT_DEAD_NAME));
+	/* Ports are not made like others, and only ports have memory for messages. */
+	full(&rpc, task, self(), COPY_SEND, MACH_PORT_RIGHT_RECEIVE, 0, 0);
+	CHECK_RET(rpc_call(&rpc), KERN_INVALID_VALUE);
+	full(&rpc, task, MACH_PORT_DEAD, MOVE_SEND, MACH_PORT_RIGHT_RECEIVE, 0, 0);
+	CHECK_RET(rpc_call(&rpc), KERN_INVALID_VALUE);
+	full(&rpc, task, MACH_PORT_NULL, MOVE_SEND, MACH_PORT_RIGHT_PORT_SET, 2, 0);
+	CHECK_RET(rpc_call(&rpc), KERN_INVALID_VALUE);
+	full(&rpc, task, MACH_PORT_NULL, MOVE_SEND, MACH_PORT_RIGHT_SEND, 1, MACH_PORT_NULL);
+	CHECK_RET(rpc_call(&rpc), KERN_INVALID_VALUE);
+	CHECK_RET(RPC(&rpc, task, 3219, MACH_PORT_RIGHT_DEAD_NAME, 2, 0), KERN_INVALID_VALUE);
 	CHECK_RET(RPC(&rpc, task, 3221, 100), 0);
 	CHECK_RET(RPC(&rpc, task, 3221, (uint32_t)-1), KERN_INVALID_ARGUMENT);
 }
@@ -306,12 +323,15 @@ BOTH(contexts_and_guards)
 	CHECK_RET(with_two(&rpc, task, 3238, port, secret, other), 0);
 	CHECK_RET(with_guard(&rpc, task, 3234, port, other), 0);
 	CHECK_RET(with_guard(&rpc, task, 3234, port, other), KERN_INVALID_ARGUMENT);
-	CHECK_RET(with_two(&rpc, task, 3237, port, secret, 4), KERN_INVALID_ARGUMENT);
+	/* Flags that mean nothing */
+	CHECK_RET(with_two(&rpc, task, 3237, port, secret, ~3ull), 0);
+	CHECK_RET(with_guard(&rpc, task, 3234, port, secret), 0);
 	CHECK_RET(with_two(&rpc, task, 3237, port, secret, 1), 0);
 	/* A strict guard is not told, and not set over. */
 	CHECK_RET(RPC(&rpc, task, 3228, port), 0);
 	CHECK_HEX(rpc_wide_at(&rpc, 0), 0);
 	CHECK_RET(with_guard(&rpc, task, 3229, port, 1), KERN_INVALID_ARGUMENT);
+	CHECK_RET(with_two(&rpc, task, 3238, port, secret, other), KERN_INVALID_ARGUMENT);
 	CHECK_RET(destruct(&rpc, task, port, 0, secret), 0);
 	CHECK_RET(RPC(&rpc, task, 3201, port), KERN_INVALID_NAME);
 	CHECK_RET(RPC(&rpc, task, 3228, MACH_PORT_NULL), KERN_INVALID_RIGHT);
@@ -366,6 +386,12 @@ BOTH(notifications_are_asked_for)
 	CHECK_EQ(receive_id(notify), NOTIFY_SEND_ONCE);
 	CHECK_RET(request(&rpc, task, 0x7003, NOTIFY_DEAD_NAME, notify, MAKE_SEND_ONCE),
 		  KERN_INVALID_NAME);
+	CHECK_EQ(receive_id(notify), NOTIFY_SEND_ONCE);
+	/* Nothing is asked for and nothing to be taken back. */
+	CHECK_RET(RPC(&rpc, task, 3203, MACH_PORT_RIGHT_PORT_SET, 0x6003), 0);
+	CHECK_RET(request(&rpc, task, 0x6003, NOTIFY_DEAD_NAME, MACH_PORT_NULL, MOVE_SEND_ONCE), 0);
+	CHECK_RET(request(&rpc, task, 0x6003, NOTIFY_DEAD_NAME, notify, MAKE_SEND_ONCE),
+		  KERN_INVALID_RIGHT);
 	CHECK_EQ(receive_id(notify), NOTIFY_SEND_ONCE);
 	CHECK_NO_MESSAGE(notify);
 }

@@ -341,6 +341,26 @@ TEST(what_is_no_voucher_is_not_sent)
 	CHECK_RET(msg_receive(&message, port), MACH_RCV_TIMED_OUT);
 }
 
+TEST(voucher_is_not_the_reply_port_as_well)
+{
+	struct message message;
+	name_t port, voucher;
+
+	mach_open();
+	port = new_send_right();
+	voucher = with("cargo");
+	CHECK_RET(mod_refs(voucher, MACH_PORT_RIGHT_SEND, 1), KERN_SUCCESS);
+	message_init(&message, MSGH_BITS(COPY_SEND, COPY_SEND) | VOUCHER_BITS(COPY_SEND), port,
+		     voucher, 1);
+	message.header.voucher = voucher;
+	CHECK_RET(msg_send(&message, HEADER_SIZE), MACH_SEND_INVALID_REPLY);
+	/* The destination is looked at before. */
+	message.header.remote = unused_name();
+	CHECK_RET(msg_send(&message, HEADER_SIZE), MACH_SEND_INVALID_DEST);
+	CHECK_SEND_UREFS(voucher, 2);
+	CHECK_NO_MESSAGE(port);
+}
+
 TEST(voucher_of_a_message_that_is_not_sent_comes_back)
 {
 	struct message message;

@@ -155,8 +155,8 @@ fn mach_port_guard(context: &Context<'_>, args: MachPortGuardArgs) -> KernResult
     )
 }
 
-/// Guards the receive right `name` with `value`. `KERN_INVALID_ARGUMENT` if it has a guard or a
-/// context.
+/// Guards the receive right `name` with `value`. `KERN_INVALID_ARGUMENT` if it has a context; a guard
+/// of zero is replaced, as in XNU.
 pub(super) fn guard(
     space: &Space,
     name: PortName,
@@ -166,7 +166,7 @@ pub(super) fn guard(
 ) -> KernResult {
     let port = space.with(|table| table.receive_port(name))?;
     port.with(|state| {
-        if state.guard.is_some() || state.context != 0 {
+        if state.context != 0 {
             return Err(KernError::INVALID_ARGUMENT);
         }
         state.context = value;

@@ -123,6 +123,13 @@ pub(super) fn header(
                 0 => None,
                 how => voucher_disposition(table, how, header.voucher_port)?,
             };
+            if voucher.is_some() && reply.is_some_and(|(name, _)| name == header.voucher_port) {
+                // One name cannot be both, as in XNU.
+                table.refresh(header.remote_port);
+                return Err(table
+                    .check_copyin(header.remote_port, remote, false)
+                    .map_or(SEND_INVALID_DEST, |()| SEND_INVALID_REPLY));
+            }
             let (right, taken_reply) = take_header(table, header.remote_port, remote, reply)?;
             if options & option::MACH_SEND_NOTIFY != 0 && matches!(right, Right::Send(_)) {
                 arm(table, header.remote_port);
@@ -236,8 +243,8 @@ fn take_header(
     table
         .check_copyin(reply, local, true)
         .map_err(|_| SEND_INVALID_REPLY)?;
-    if reply == destination && !both_fit(table, destination, remote, local) {
-        return Err(SEND_INVALID_REPLY);
+    if reply == destination {
+        both_fit(table, destination, remote, local)?;
     }
 
     // A right that moves away is taken last, so that one that is copied finds it.
@@ -295,15 +302,18 @@ fn take_usual(
     }
 }
 
-/// Whether one name has rights enough for both ends of a message.
-fn both_fit(table: &mut Table, name: PortName, remote: Disposition, local: Disposition) -> bool {
-    let Some(entry) = table.lookup(name) else {
-        return false;
-    };
+/// Whether one name, which has each right alone, has them for both ends of a message.
+/// `MACH_SEND_INVALID_REPLY` if it is one send-once right (ABI traps §6.3), `MACH_SEND_INVALID_DEST`
+/// if it is one send right (XNU).
+fn both_fit(table: &Table, name: PortName, remote: Disposition, local: Disposition) -> KernResult {
     match (remote, local) {
-        (Disposition::MoveSendOnce, Disposition::MoveSendOnce) => false,
-        (Disposition::MoveSend, Disposition::MoveSend) => entry.urefs >= 2,
-        _ => true,
+        (Disposition::MoveSendOnce, Disposition::MoveSendOnce) => Err(SEND_INVALID_REPLY),
+        (Disposition::MoveSend, Disposition::MoveSend)
+            if table.peek(name).is_some_and(|entry| entry.urefs < 2) =>
+        {
+            Err(SEND_INVALID_DEST)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -112,7 +112,7 @@ fn mach_port_unguard(call: &Call<'_>, task: &TaskPort, name: PortName, guard: u6
 }
 
 /// As [`mach_port_guard`]; the flags say whether strictly, and whether the right may leave its
-/// space. `KERN_INVALID_ARGUMENT` for other flags.
+/// space. Other flags are ignored, as in XNU.
 #[routine(3237)]
 fn mach_port_guard_with_flags(
     call: &Call<'_>,
@@ -124,16 +124,13 @@ fn mach_port_guard_with_flags(
     const MPG_STRICT: u64 = 1;
     const MPG_IMMOVABLE_RECEIVE: u64 = 2;
 
-    if flags & !(MPG_STRICT | MPG_IMMOVABLE_RECEIVE) != 0 {
-        return Err(KernError::INVALID_ARGUMENT);
-    }
     in_space(call, task, |space| {
         let immovable = flags & MPG_IMMOVABLE_RECEIVE != 0;
         attributes::guard(space, name, guard, flags & MPG_STRICT != 0, immovable)
     })
 }
 
-/// Replaces the value that guards a receive right.
+/// Replaces the value that guards a receive right, unless strictly: `KERN_INVALID_ARGUMENT`.
 #[routine(3238)]
 fn mach_port_swap_guard(
     call: &Call<'_>,
@@ -145,7 +142,7 @@ fn mach_port_swap_guard(
     in_space(call, task, |space| {
         let port = space.with(|table| table.receive_port(name))?;
         port.with(|state| {
-            if state.guard.is_none() || state.context != old {
+            if state.guard != Some(Guard::Plain) || state.context != old {
                 return Err(KernError::INVALID_ARGUMENT);
             }
             state.context = new;

@@ -184,6 +184,8 @@ fn mach_port_mod_refs(
 mod qos {
     /// The caller has chosen the name.
     pub(super) const NAME: u32 = 1;
+    /// There is to be memory for a message.
+    pub(super) const PREALLOCATED: u32 = 2;
 }
 
 fn allocate_with(
@@ -194,7 +196,15 @@ fn allocate_with(
     name: PortName,
 ) -> KernResult<(u64, PortName)> {
     // CAST: the low word.
-    let chosen = qos as u32 & qos::NAME != 0;
+    let has = |flag| qos as u32 & flag != 0;
+    let chosen = has(qos::NAME);
+    if chosen && !name.is_valid() {
+        return Err(KernError::INVALID_VALUE);
+    }
+    // Only a port has messages.
+    if has(qos::PREALLOCATED) && right_kind(right)? != RightKind::Receive {
+        return Err(KernError::INVALID_VALUE);
+    }
     in_space(call, task, |space| {
         if chosen {
             allocate_as(space, right, name)?;
@@ -215,16 +225,20 @@ fn mach_port_allocate_qos(
     allocate_with(call, task, right, qos, PortName::NULL)
 }
 
-/// As [`mach_port_allocate`], or under a name of the caller's choice if `qos` says so.
+/// As [`mach_port_allocate`], or under a name of the caller's choice if `qos` says so. There are no
+/// ports to be like: `KERN_INVALID_VALUE` for a prototype.
 #[routine(3220)]
 fn mach_port_allocate_full(
     call: &Call<'_>,
     task: &TaskPort,
-    _prototype: AnyRight,
+    prototype: AnyRight,
     right: i32,
     qos: u64,
     name: PortName,
 ) -> KernResult<(u64, PortName)> {
+    if !prototype.is_null() {
+        return Err(KernError::INVALID_VALUE);
+    }
     allocate_with(call, task, right, qos, name)
 }
 

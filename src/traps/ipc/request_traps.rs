@@ -231,8 +231,11 @@ fn make(
     let Some(entry) = table.lookup(name) else {
         return Made::Refused(KernError::INVALID_NAME, notify.take());
     };
+    if notify.is_none() && entry.request.is_none() {
+        // Nothing to do or undo, whatever the name denotes.
+        return Made::Done(None);
+    }
     let port = match &entry.object {
-        Object::Dead if notify.is_none() => return Made::Done(None),
         // The name is dead already, and one more reference goes with the notification.
         Object::Dead => {
             return match notify.take() {
