@@ -46,7 +46,11 @@ use super::{
         Places,
         PollWatcher, //
     },
-    process::ProcessId, //
+    process::ProcessId,
+    roster::{
+        Member,
+        Seat, //
+    },
 };
 use core::{
     mem,
@@ -59,7 +63,6 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::Atomic,
         Arc,
         SpinLock, //
     },
@@ -145,7 +148,7 @@ impl Hold {
 #[pin_data]
 struct Inner<W: FileWatcher> {
     file: NonNull<bindings::file>,
-    position: Atomic<usize>,
+    seat: Seat,
     #[pin]
     hold: SpinLock<Hold>,
     #[pin]
@@ -191,11 +194,13 @@ impl<W: FileWatcher> InodeWatcher for Inner<W> {
     }
 }
 
-impl<W: FileWatcher> Holder for Inner<W> {
-    fn position(&self) -> &Atomic<usize> {
-        &self.position
+impl<W: FileWatcher> Member for Inner<W> {
+    fn seat(&self) -> &Seat {
+        &self.seat
     }
+}
 
+impl<W: FileWatcher> Holder for Inner<W> {
     fn look(&self) {
         let hold = self.hold.lock();
         let Hold::Reference {
@@ -248,7 +253,7 @@ impl<W: FileWatcher> FileWatch<W> {
         let inner = Arc::pin_init(
             pin_init!(Inner {
                 file: raw,
-                position: Atomic::new(0),
+                seat: Seat::new(),
                 hold <- new_spinlock!(hold, "FileWatch::hold"),
                 places <- Places::new(watcher),
             }),

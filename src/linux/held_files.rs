@@ -5,7 +5,7 @@
 //!
 //! Serves [`super::file_watch`], which tells which files these are.
 //!
-//! Locks: `HeldFiles::list` (mutex), then those of the watches; files are dropped under it.
+//! Locks: `HeldFiles::list` (mutex), a leaf.
 //!
 //! C header: [`include/linux/file.h`](srctree/include/linux/file.h)
 
@@ -21,12 +21,13 @@ use super::{
     peek::Peek,
     process::ProcessId,
     process_threads::find_in_threads,
+    roster::{
+        Member,
+        Roster, //
+    },
     wait::Deadline, //
 };
-use core::ptr::{
-    self,
-    NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     bindings, new_mutex,
     prelude::*,
@@ -52,10 +53,7 @@ impl Descriptor {
 }
 
 /// A watch that holds its file.
-pub(super) trait Holder: Send + Sync {
-    /// Where it is in the list. Protected by `HeldFiles::list`.
-    fn position(&self) -> &Atomic<usize>;
-
+pub(super) trait Holder: Member + Send + Sync {
     /// Gives the file up if the descriptor does not refer to it any more. May sleep.
     fn look(&self);
 }
@@ -78,7 +76,7 @@ impl HeldFiles {
     fn none() -> Result<Arc<Deferred<Held>>> {
         let held = pin_init!(Held {
             count: Atomic::new(0),
-            list <- new_mutex!(KVVec::new(), "HeldFiles::list"),
+            list <- new_mutex!(Roster::new(), "HeldFiles::list"),
         });
         Deferred::new(held, GFP_KERNEL)
     }
@@ -86,12 +84,9 @@ impl HeldFiles {
     /// Adds a watch. Fails with `ENOMEM`.
     pub(super) fn add(&self, watch: Arc<dyn Holder>) -> Result {
         let held = self.alarm.job();
-        let mut list = held.list.lock();
-        let count = list.len();
-        watch.position().poke(count);
-        list.push(watch, GFP_KERNEL_ACCOUNT)?;
-        held.count.poke(count.wrapping_add(1));
-        if count == 0 {
+        let list = Roster::add(&held.list, watch)?;
+        held.count.poke(list.len());
+        if list.len() == 1 {
             // It may have one expiry to come since the list became empty.
             self.alarm.cancel();
             self.alarm.set(Deadline::after(LOOK_NS));
@@ -100,21 +95,11 @@ impl HeldFiles {
     }
 
     /// Takes a watch out, if it is there.
-    pub(super) fn remove(&self, watch: &dyn Holder) {
+    pub(super) fn remove(&self, watch: &(dyn Holder + 'static)) {
         let held = self.alarm.job();
         let mut list = held.list.lock();
-        let position = watch.position().peek();
-        let found = list.get(position);
-        if !found.is_some_and(|found| ptr::addr_eq(Arc::as_ptr(found), watch)) {
-            return;
-        }
-        let last = list.len().saturating_sub(1);
-        list.swap(position, last);
-        let removed = list.pop();
-        if let Some(moved) = list.get(position) {
-            moved.position().poke(position);
-        }
-        held.count.poke(last);
+        let removed = list.remove(watch);
+        held.count.poke(list.len());
         drop(list);
         drop(removed);
     }
@@ -125,16 +110,13 @@ impl HeldFiles {
 struct Held {
     /// How many, to be asked without the lock.
     count: Atomic<usize>,
-    /// In no order: who goes leaves its place to the last one.
     #[pin]
-    list: Mutex<KVVec<Arc<dyn Holder>>>,
+    list: Mutex<Roster<dyn Holder>>,
 }
 
 impl Job for Held {
     fn run(&self) {
-        for watch in self.list.lock().iter() {
-            watch.look();
-        }
+        Roster::for_each(&self.list, |watch| watch.look());
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) mod queue;
 pub(crate) mod random;
 pub(crate) mod registers;
 pub(crate) mod remote_memory;
+pub(crate) mod roster;
 pub(crate) mod shared_memory;
 pub(crate) mod shared_pages;
 pub(crate) mod slot;

@@ -27,6 +27,7 @@ use crate::{
             Job, //
         },
         peek::Peek,
+        roster::Seat,
         wait::{
             new_wait_queue,
             WaitQueue, //
@@ -63,8 +64,8 @@ pub(super) struct Kqueue {
     pub(super) owner: Atomic<usize>,
     /// The kqueues of that task.
     pub(super) siblings: Arc<Siblings>,
-    /// Its place among these. Protected by `Siblings::kqueues`.
-    pub(super) position: Atomic<usize>,
+    /// Its seat among these.
+    pub(super) seat: Seat,
     /// In what form events are given and taken; 0 until it is first used.
     dialect: Atomic<u32>,
     /// How many knotes are on other kqueues.
@@ -91,7 +92,7 @@ impl Kqueue {
         let kqueue = pin_init!(Self {
             owner: Atomic::new(core::ptr::from_ref(task).addr()),
             siblings: siblings.clone(),
-            position: Atomic::new(0),
+            seat: Seat::new(),
             dialect: Atomic::new(0),
             children: Atomic::new(0),
             mark: Atomic::new(0),

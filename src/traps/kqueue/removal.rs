@@ -53,7 +53,7 @@ pub(super) fn delete(
 }
 
 /// Drops all knotes on a descriptor, which is about to be closed; those that are to tell of that do.
-pub(super) fn descriptor_closing(kqueue: KqueueBorrow<'_>, fd: u32) {
+pub(super) fn descriptor_closing(kqueue: &Kqueue, fd: u32) {
     for filter in filter::OF_DESCRIPTORS {
         loop {
             let found = kqueue.table.lock().find_watching(fd.into(), filter);
@@ -71,7 +71,7 @@ pub(super) fn descriptor_closing(kqueue: KqueueBorrow<'_>, fd: u32) {
 }
 
 /// What the knote is about is gone.
-fn end_watching(kqueue: KqueueBorrow<'_>, mut turn: KnoteTurn) {
+fn end_watching(kqueue: &Kqueue, mut turn: KnoteTurn) {
     if !turn.owner().reports_vanishing {
         kqueue.drop_knote(turn);
         return;

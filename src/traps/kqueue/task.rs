@@ -8,7 +8,10 @@
 //! Locks: `Siblings::kqueues` (mutex), a leaf; `Siblings::nesting` (mutex).
 
 use super::{
-    object::KqueueRef,
+    object::{
+        Kqueue,
+        KqueueRef, //
+    },
     signal::Signals,
     waiter::{
         Waiter,
@@ -24,14 +27,21 @@ use crate::{
         TaskState,
         ThreadState, //
     },
-    linux::file_watch::FileWatches,
+    linux::{
+        deferred::Deferred,
+        file_watch::FileWatches,
+        roster::{
+            Member,
+            Roster,
+            Seat, //
+        },
+    },
 };
 use core::any::Any;
 use kernel::{
     new_mutex,
     prelude::*,
     sync::{
-        atomic::ordering::Relaxed,
         Arc,
         Mutex, //
     },
@@ -41,7 +51,7 @@ use kernel::{
 #[pin_data]
 pub(super) struct Siblings {
     #[pin]
-    kqueues: Mutex<KVec<KqueueRef>>,
+    kqueues: Mutex<Roster<Deferred<Kqueue>>>,
     /// Held while one gets into another: how often that has been.
     #[pin]
     pub(super) nesting: Mutex<u64>,
@@ -50,67 +60,29 @@ pub(super) struct Siblings {
 impl Siblings {
     /// Adds a kqueue. Fails with `ENOMEM`.
     pub(super) fn add(&self, kqueue: &KqueueRef) -> Result {
-        let mut larger = KVec::new();
-        loop {
-            let wanted = {
-                let mut kqueues = self.kqueues.lock();
-                if kqueues.len() < kqueues.capacity() {
-                    kqueue.position.store(kqueues.len(), Relaxed);
-                    // There is room, so this does not allocate.
-                    kqueues.push(kqueue.clone(), GFP_KERNEL_ACCOUNT)?;
-                    return Ok(());
-                }
-                if larger.capacity() > kqueues.len() {
-                    for kqueue in kqueues.drain_all() {
-                        // As above.
-                        larger.push(kqueue, GFP_KERNEL_ACCOUNT)?;
-                    }
-                    core::mem::swap(&mut *kqueues, &mut larger);
-                    continue;
-                }
-                kqueues.len().saturating_mul(2).max(4)
-            };
-            larger = KVec::with_capacity(wanted, GFP_KERNEL_ACCOUNT)?;
-        }
+        Roster::add(&self.kqueues, kqueue.clone()).map(drop)
     }
 
     /// Takes a kqueue out, if it still is there.
     pub(super) fn remove(&self, kqueue: &KqueueRef) {
-        let removed = {
-            let mut kqueues = self.kqueues.lock();
-            let position = kqueue.position.load(Relaxed);
-            let found = kqueues.get(position);
-            if !found.is_some_and(|found| Arc::ptr_eq(found, kqueue)) {
-                return;
-            }
-            let last = kqueues.len().saturating_sub(1);
-            kqueues.swap(position, last);
-            let removed = kqueues.pop();
-            if let Some(moved) = kqueues.get(position) {
-                moved.position.store(position, Relaxed);
-            }
-            removed
-        };
+        let removed = self.kqueues.lock().remove(kqueue);
         drop(removed);
     }
 
     /// Whether there is none at this moment.
     pub(super) fn is_empty(&self) -> bool {
-        self.kqueues.lock().is_empty()
+        self.kqueues.lock().len() == 0
     }
 
-    /// Calls `visit` for each, with no lock held. One that comes or goes meanwhile may have another
-    /// missed.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(&KqueueRef)) {
-        let mut position = 0usize;
-        loop {
-            let kqueue = self.kqueues.lock().get(position).cloned();
-            let Some(kqueue) = kqueue else {
-                return;
-            };
-            visit(&kqueue);
-            position = position.wrapping_add(1);
-        }
+    /// Calls `visit` for each that is there all the time, with no lock held.
+    pub(super) fn for_each(&self, visit: impl FnMut(&Deferred<Kqueue>)) {
+        Roster::for_each(&self.kqueues, visit);
+    }
+}
+
+impl Member for Deferred<Kqueue> {
+    fn seat(&self) -> &Seat {
+        &self.seat
     }
 }
 
@@ -128,7 +100,7 @@ impl TaskKqueues {
         let signals = Arc::pin_init(Signals::new(), GFP_KERNEL_ACCOUNT)?;
         let siblings = Arc::pin_init(
             pin_init!(Siblings {
-                kqueues <- new_mutex!(KVec::new(), "Siblings::kqueues"),
+                kqueues <- new_mutex!(Roster::new(), "Siblings::kqueues"),
                 nesting <- new_mutex!(0, "Siblings::nesting"),
             }),
             GFP_KERNEL_ACCOUNT,

@@ -166,7 +166,7 @@ fn kevent_qos(context: &Context<'_>, args: KeventQosArgs) -> BsdResult {
 fn closing_descriptor(context: &Context<'_>, args: ClosingDescriptorArgs) -> Result {
     if let (Some(siblings), Ok(fd)) = (TaskKqueues::of_task(context.task()), u32::try_from(args.fd))
     {
-        siblings.for_each(|kqueue| removal::descriptor_closing(kqueue.as_arc_borrow(), fd));
+        siblings.for_each(|kqueue| removal::descriptor_closing(kqueue, fd));
     }
     Ok(())
 }
