@@ -143,84 +143,6 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Puts `item` in before the first of those at the end that it `goes_before`, one after the
-    /// other; gives it back when it already is in a queue. Costs as much as there are of those.
-    pub(crate) fn push_before(
-        &mut self,
-        item: Arc<Linked<T>>,
-        mut goes_before: impl FnMut(&T) -> bool,
-    ) -> Result<(), Arc<Linked<T>>> {
-        let mut next: *const Linked<T> = ptr::null();
-        let mut prev = self.tail;
-        // SAFETY: By the type invariants `prev` is null or an item of this queue all along.
-        while let Some(last) = unsafe { prev.as_ref() } {
-            if !goes_before(&last.value) {
-                break;
-            }
-            next = prev;
-            // SAFETY: As above, and the links of an item belong to its queue.
-            prev = unsafe { (*last.links.get()).prev };
-        }
-        if next.is_null() {
-            return self.push_back(item);
-        }
-        if !change(&item.home, 0, self.id) {
-            return Err(item);
-        }
-        let item = Arc::into_raw(item);
-        // SAFETY: The exchange above made this queue the item's home, so its links are ours; those
-        // of the neighbours are by the type invariants.
-        unsafe {
-            *(*item).links.get() = Links { prev, next };
-            (*(*next).links.get()).prev = item;
-            if prev.is_null() {
-                self.head = item;
-            } else {
-                (*(*prev).links.get()).next = item;
-            }
-        }
-        // INVARIANT: The item stands between neighbours that link to it, and its `home` is `id`.
-        Ok(())
-    }
-
-    /// Moves all items out.
-    pub(crate) fn take(&mut self) -> Self {
-        // INVARIANT: The identity goes with the items, whose `home` it is.
-        core::mem::replace(self, Self::new())
-    }
-
-    /// Removes the oldest item.
-    #[inline]
-    pub(crate) fn pop_front(&mut self) -> Option<Arc<Linked<T>>> {
-        if self.head.is_null() {
-            return None;
-        }
-        // SAFETY: By the type invariants `head` is an item of this queue.
-        Some(unsafe { self.unlink(self.head) })
-    }
-
-    /// The oldest item.
-    #[inline]
-    pub(crate) fn front(&self) -> Option<&T> {
-        // SAFETY: By the type invariants `head` is null or an item that this queue keeps alive.
-        unsafe { self.head.as_ref() }.map(|item| &item.value)
-    }
-
-    /// The item that was appended last.
-    #[inline]
-    pub(crate) fn back(&self) -> Option<&T> {
-        // SAFETY: By the type invariants `tail` is null or an item that this queue keeps alive.
-        unsafe { self.tail.as_ref() }.map(|item| &item.value)
-    }
-
-    /// The items from front to back.
-    pub(crate) fn iter(&self) -> Iter<'_, T> {
-        Iter {
-            next: self.head,
-            _queue: PhantomData,
-        }
-    }
-
     /// Inserts `item` behind the last one for which `stays_ahead` holds, or at the front; or gives
     /// it back when it already is in a queue. Looks from the back, so it takes constant time for
     /// items that arrive in order.
@@ -265,6 +187,44 @@ impl<T> Queue<T> {
             }
         }
         Ok(())
+    }
+
+    /// Moves all items out.
+    pub(crate) fn take(&mut self) -> Self {
+        // INVARIANT: The identity goes with the items, whose `home` it is.
+        core::mem::replace(self, Self::new())
+    }
+
+    /// Removes the oldest item.
+    #[inline]
+    pub(crate) fn pop_front(&mut self) -> Option<Arc<Linked<T>>> {
+        if self.head.is_null() {
+            return None;
+        }
+        // SAFETY: By the type invariants `head` is an item of this queue.
+        Some(unsafe { self.unlink(self.head) })
+    }
+
+    /// The oldest item.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<&T> {
+        // SAFETY: By the type invariants `head` is null or an item that this queue keeps alive.
+        unsafe { self.head.as_ref() }.map(|item| &item.value)
+    }
+
+    /// The item that was appended last.
+    #[inline]
+    pub(crate) fn back(&self) -> Option<&T> {
+        // SAFETY: By the type invariants `tail` is null or an item that this queue keeps alive.
+        unsafe { self.tail.as_ref() }.map(|item| &item.value)
+    }
+
+    /// The items from front to back.
+    pub(crate) fn iter(&self) -> Iter<'_, T> {
+        Iter {
+            next: self.head,
+            _queue: PhantomData,
+        }
     }
 
     /// Removes the first item for which `is_wanted` holds.
@@ -328,7 +288,7 @@ impl<T> Queue<T> {
             // INVARIANT: Nothing links to the item any more; from here on another queue may
             // take it, which must see our accesses to its links as done.
             (*item).home.poke_release(0);
-            // SAFETY: The pointer came from `Arc::into_raw` in `push_back`.
+            // SAFETY: The pointer came from `Arc::into_raw` when the item was put in.
             Arc::from_raw(item)
         }
     }

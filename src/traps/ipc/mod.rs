@@ -10,11 +10,11 @@
 //! |---|---|
 //! | `right` | rights as values that cannot be lost |
 //! | `port`, `port_object`, `port_queue`, `port_death` | ports: what they are, what they stand for, how messages pass, how they end |
-//! | `set`, `waiter` | port sets; who waits at ports and sets |
-//! | `space`, `table`, `entry`, `growth`, `send_names` | names, and what they denote |
+//! | `set`, `membership`, `waiter` | port sets; what is in them; who waits at ports and sets |
+//! | `space`, `table`, `entry`, `growth`, `free_names`, `send_names` | names, and what they denote |
 //! | `enter`, `take`, `names` | rights come under names, leave them, and are dropped there |
 //! | `message`, `copyin`, `copyout`, `send`, `receive` | the way of a message |
-//! | `buffer`, `carried` | the bytes of a message; what its body carries besides |
+//! | `buffer`, `carried`, `sender` | the bytes of a message; what its body carries besides; who sent it |
 //! | `body_in`, `body_out`, `ool`, `layout` | the way of what its body carries |
 //! | `guarded` | receive rights that travel with their guards |
 //! | `withdraw` | what was given out for nothing is taken back |
@@ -60,6 +60,7 @@ mod copyout;
 mod enter;
 mod entry;
 mod error;
+mod free_names;
 mod growth;
 mod guard_routines;
 mod guarded;
@@ -67,6 +68,7 @@ mod kernel_request;
 mod kobject;
 mod layout;
 mod mach_msg;
+mod membership;
 mod message;
 mod name_routines;
 mod names;
@@ -94,6 +96,7 @@ mod routine;
 mod self_ports;
 mod send;
 mod send_names;
+mod sender;
 mod set;
 mod space;
 mod special;
@@ -115,10 +118,6 @@ pub(crate) use self::{
         kind,
         KernelObject,
         KernelPort, //
-    },
-    message::{
-        audit_token,
-        security_token, //
     },
     objects::{
         attachment_named,
@@ -171,6 +170,10 @@ pub(crate) use self::{
         RoutineResult,
         RoutineSet,
         RoutineTable, //
+    },
+    sender::{
+        audit_token,
+        security_token, //
     },
     special::{
         give,

@@ -13,6 +13,7 @@
 use super::{
     account::Account,
     kobject::KernelObject,
+    membership::Membership,
     message::Message,
     notify,
     port_object::Attached,
@@ -21,10 +22,7 @@ use super::{
         ReceiveRight,
         SendOnceRight, //
     },
-    set::{
-        Membership,
-        PortSet, //
-    },
+    set::PortSet,
     waiter::Waiter,
     watch::Watchers, //
 };

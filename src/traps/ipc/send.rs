@@ -12,10 +12,7 @@ use super::{
     error::*,
     kobject,
     layout::Layout,
-    message::{
-        Message,
-        Sender, //
-    },
+    message::Message,
     port_queue::{
         Admission,
         Posted, //
@@ -25,6 +22,7 @@ use super::{
         Right,
         SendingRight, //
     },
+    sender::Sender,
     thread::ThreadIpc,
     Space, //
 };

@@ -54,7 +54,7 @@ pub(super) struct Table {
     pub(super) entries: KVec<KBox<Entries>>,
     pub(super) buckets: KVec<KBox<Buckets>>,
     /// The first free entry, or [`NONE`].
-    free: u32,
+    pub(super) free: u32,
     /// The number of entries in use.
     pub(super) used: usize,
 }
@@ -164,65 +164,6 @@ impl Table {
         let is_it =
             matches!(&entry.object, Object::Receive(rights) if Arc::ptr_eq(rights.port(), port));
         is_it.then_some((name, entry))
-    }
-
-    /// Adds entry `index` to the free ones.
-    pub(super) fn push_free(&mut self, index: u32) {
-        let next = self.free;
-        self.set_previous(next, index);
-        if let Some(entry) = self.entry(index) {
-            entry.object = Object::Free {
-                previous: NONE,
-                next,
-            };
-        }
-        self.free = index;
-    }
-
-    /// Adds the entries from `first` to `last`, which are linked among each other, to the free
-    /// ones.
-    pub(super) fn push_free_list(&mut self, first: u32, last: u32) {
-        let next = self.free;
-        self.set_previous(next, last);
-        self.set_previous(first, NONE);
-        if let Some(Entry {
-            object: Object::Free { next: n, .. },
-            ..
-        }) = self.entry(last)
-        {
-            *n = next;
-        }
-        self.free = first;
-    }
-
-    /// Notes what stands before entry `index` in the list of free ones, if that is one.
-    #[inline]
-    fn set_previous(&mut self, index: u32, before: u32) {
-        if let Some(Entry {
-            object: Object::Free { previous, .. },
-            ..
-        }) = self.entry(index)
-        {
-            *previous = before;
-        }
-    }
-
-    /// Takes entry `index`, which stands between these two, out of the list of free ones. What
-    /// stands before the first one is not kept.
-    #[inline]
-    fn unlink_free(&mut self, index: u32, previous: u32, next: u32) {
-        if self.free == index {
-            self.free = next;
-            return;
-        }
-        self.set_previous(next, previous);
-        if let Some(Entry {
-            object: Object::Free { next: n, .. },
-            ..
-        }) = self.entry(previous)
-        {
-            *n = next;
-        }
     }
 
     /// Enters `object` under a new name; gives it back when no entry is free.

@@ -16,6 +16,7 @@ use super::{
     entry::Object,
     error::RCV_INVALID_TRAILER,
     layout::Layout,
+    membership::room_for_one_more,
     port_queue::Taken,
     receive::{
         give_out,
@@ -23,7 +24,6 @@ use super::{
         Source, //
     },
     send::Patience,
-    set::room_for_one_more,
     space::Space,
     waiter::{
         Room,

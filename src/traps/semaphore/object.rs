@@ -205,8 +205,8 @@ impl Semaphore {
         };
         let queued = if self.policy.by_priority || self.policy.reversed {
             waiter.begin_with_priority();
-            let goes_before = |other: &Waiter| self.policy.goes_before(waiter, other);
-            state.waiters.push_before(waiter.clone(), goes_before)
+            let stays_ahead = |other: &Waiter| !self.policy.goes_before(waiter, other);
+            state.waiters.insert_behind(waiter.clone(), stays_ahead)
         } else {
             waiter.begin();
             state.waiters.push_back(waiter.clone())

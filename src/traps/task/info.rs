@@ -4,6 +4,16 @@
 //!
 //! What Linux does not count is 0, as the interface has no way to leave a field out.
 
+use super::info_structs::{
+    AbsoluteTime,
+    DyldInfo,
+    Events,
+    MachTaskBasic,
+    TaskBasic32,
+    TaskBasic64,
+    ThreadTimes,
+    VmInfo, //
+};
 use crate::{
     core::{
         KernError,
@@ -27,17 +37,11 @@ use crate::{
         Words, //
     },
 };
-use core::mem::size_of;
 use mach_macros::{
     routine,
     routines, //
 };
 use zerocopy::FromZeros;
-use zerocopy_derive::{
-    FromZeros,
-    Immutable,
-    IntoBytes, //
-};
 
 /// The routines of this file.
 pub(super) const ROUTINES: &[RoutineDescriptor] = routines![task_info];
@@ -58,123 +62,6 @@ mod task_flavor {
     pub(super) const MACH_BASIC: i32 = 20;
     pub(super) const VM: i32 = 22;
     pub(super) const FLAGS: i32 = 28;
-}
-
-/// `time_value_t`
-#[derive(Clone, Copy, FromZeros, IntoBytes, Immutable)]
-#[repr(C)]
-pub(super) struct TimeValue {
-    seconds: u32,
-    microseconds: u32,
-}
-
-impl From<u64> for TimeValue {
-    fn from(nanoseconds: u64) -> Self {
-        Self {
-            // CAST: the seconds have 32 bits in this interface; the rest is below 2^20.
-            seconds: (nanoseconds / 1_000_000_000) as u32,
-            microseconds: (nanoseconds / 1000 % 1_000_000) as u32,
-        }
-    }
-}
-
-/// `task_basic_info_32`
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct TaskBasic32 {
-    suspend_count: u32,
-    virtual_size: u32,
-    resident_size: u32,
-    user_time: TimeValue,
-    system_time: TimeValue,
-    policy: u32,
-}
-
-/// `task_basic_info_64`
-#[derive(IntoBytes, Immutable)]
-#[repr(C, packed(4))]
-struct TaskBasic64 {
-    suspend_count: u32,
-    virtual_size: u64,
-    resident_size: u64,
-    user_time: TimeValue,
-    system_time: TimeValue,
-    policy: u32,
-}
-
-/// `mach_task_basic_info`
-#[derive(IntoBytes, Immutable)]
-#[repr(C, packed(4))]
-struct MachTaskBasic {
-    virtual_size: u64,
-    resident_size: u64,
-    resident_size_max: u64,
-    user_time: TimeValue,
-    system_time: TimeValue,
-    policy: u32,
-    suspend_count: u32,
-}
-
-/// `task_absolutetime_info`, in nanoseconds
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct AbsoluteTime {
-    total_user: u64,
-    total_system: u64,
-    threads_user: u64,
-    threads_system: u64,
-}
-
-/// `task_events_info`
-#[derive(FromZeros, IntoBytes, Immutable)]
-#[repr(C)]
-struct Events {
-    faults: u32,
-    page_ins: u32,
-    copies: u32,
-    messages: [u32; 2],
-    system_calls: [u32; 2],
-    switches: u32,
-}
-
-/// `task_thread_times_info`
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-struct ThreadTimes {
-    user_time: TimeValue,
-    system_time: TimeValue,
-}
-
-/// `task_dyld_info`
-#[derive(IntoBytes, Immutable)]
-#[repr(C, packed(4))]
-struct DyldInfo {
-    address: u64,
-    size: u64,
-    /// 0 for addresses of 32 bits, 1 for 64.
-    format: u32,
-}
-
-/// `task_vm_info`
-#[derive(FromZeros, IntoBytes, Immutable)]
-#[repr(C, packed(4))]
-struct VmInfo {
-    virtual_size: u64,
-    region_count: u32,
-    page_size: u32,
-    resident_size: u64,
-    resident_size_peak: u64,
-    device: [u64; 2],
-    internal: u64,
-    internal_peak: u64,
-    external: u64,
-    external_peak: u64,
-    reusable: [u64; 2],
-    purgeable: [u64; 3],
-    compressed: [u64; 3],
-    phys_footprint: u64,
-    min_address: u64,
-    max_address: u64,
 }
 
 /// What fits 32 bits of it.
@@ -350,14 +237,3 @@ fn vm_info(task: &TaskNamePort, room: u32) -> RoutineResult<Words<MAX>> {
     // CAST: `u32` to `usize` loses nothing.
     Ok(Words::of(&info)?.first(room as usize))
 }
-
-const _: () = {
-    assert!(size_of::<TaskBasic32>() == 4 * 8);
-    assert!(size_of::<TaskBasic64>() == 4 * 10);
-    assert!(size_of::<MachTaskBasic>() == 4 * 12);
-    assert!(size_of::<AbsoluteTime>() == 4 * 8);
-    assert!(size_of::<Events>() == 4 * 8);
-    assert!(size_of::<ThreadTimes>() == 4 * 4);
-    assert!(size_of::<DyldInfo>() == 4 * 5);
-    assert!(size_of::<VmInfo>() == 4 * 42);
-};

@@ -4,6 +4,7 @@
 
 mod image;
 mod info;
+mod info_structs;
 mod layout;
 mod lookup;
 mod policy;

@@ -3,7 +3,7 @@
 //! The routine that tells about threads (ABI mig §3.6; XNU osfmk/kern/thread_act.c). What Linux
 //! does not count is 0. No locks.
 
-use super::info::TimeValue;
+use super::info_structs::TimeValue;
 use crate::{
     core::KernError,
     linux::usage::{

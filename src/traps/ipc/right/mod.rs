@@ -8,6 +8,17 @@
 //!
 //! Dropping a right can send a message or destroy a port. It must never happen under a lock.
 
+mod named;
+mod sending;
+
+pub(super) use self::{
+    named::NamedReceive,
+    sending::{
+        Counted,
+        SendingRight, //
+    },
+};
+
 use super::{
     notify,
     port::Port,
@@ -26,7 +37,6 @@ use crate::{
         },
     },
 };
-use core::mem;
 use kernel::sync::{
     atomic::ordering::Relaxed,
     Arc, //
@@ -137,93 +147,6 @@ impl DropHandler<Arc<Port>> for SendOnceRight {
     }
 }
 
-/// A right whose message is being sent, see [`Port::post`].
-///
-/// What is counted can go into the port's queue with the message. If it does not, because a
-/// receiver has got the message or nobody will, dropping this uses the right up.
-pub(super) struct SendingRight(DropGuard<(Arc<Port>, Counted), SendingRight>);
-
-/// What a [`SendingRight`] counts as at its port.
-pub(super) enum Counted {
-    /// As nothing: the right has gone with its message.
-    Nothing,
-    Send,
-    SendOnce,
-    /// As nothing any more, and it was the last send right.
-    UsedLastSend,
-    /// As nothing any more.
-    UsedSendOnce,
-}
-
-impl SendingRight {
-    /// Begins to use `right`; gives back what one cannot send to.
-    #[inline]
-    pub(super) fn new(right: Right) -> Result<Self, Right> {
-        let parts = match right {
-            Right::Send(right) => (right.0.dismiss(), Counted::Send),
-            Right::SendOnce(right) => (right.0.dismiss(), Counted::SendOnce),
-            right => return Err(right),
-        };
-        Ok(Self(DropGuard::new(parts)))
-    }
-
-    /// The port, and what is counted there.
-    #[inline]
-    pub(super) fn parts(&mut self) -> (&Arc<Port>, &mut Counted) {
-        let (port, counted) = &mut *self.0;
-        (port, counted)
-    }
-
-    /// The right, not used.
-    pub(super) fn into_right(self) -> Right {
-        let (port, counted) = self.0.dismiss();
-        counted.into_right(port)
-    }
-}
-
-impl DropHandler<(Arc<Port>, Counted)> for SendingRight {
-    #[inline]
-    fn dropped((port, counted): (Arc<Port>, Counted)) {
-        match counted {
-            Counted::UsedLastSend => port.last_send_right_gone(),
-            Counted::UsedSendOnce => port.send_once_right_gone(),
-            counted => counted.into_right(port).consume(),
-        }
-    }
-}
-
-impl Counted {
-    /// The right to `port` that is counted, which goes with its message.
-    #[inline]
-    pub(super) fn take(&mut self, port: &Arc<Port>) -> Right {
-        mem::replace(self, Self::Nothing).into_right(port.clone())
-    }
-
-    /// Counts the right to `port` off before a receiver gets the message. In XNU the receive uses it up,
-    /// so nobody who has the message may find it counted. What follows from that is
-    /// left to the drop of the [`SendingRight`], so this may be called with a lock held.
-    #[inline]
-    pub(super) fn count_off(&mut self, port: &Port) {
-        *self = match self {
-            Self::Send if take_one(&port.send_rights) == 1 => Self::UsedLastSend,
-            Self::SendOnce => {
-                take_one(&port.send_once_rights);
-                Self::UsedSendOnce
-            }
-            _ => Self::Nothing,
-        };
-    }
-
-    #[inline]
-    fn into_right(self, port: Arc<Port>) -> Right {
-        match self {
-            Self::Nothing | Self::UsedLastSend | Self::UsedSendOnce => Right::Null,
-            Self::Send => Right::Send(SendRight::counted(port)),
-            Self::SendOnce => Right::SendOnce(SendOnceRight::counted(port)),
-        }
-    }
-}
-
 /// The right to receive the messages of a port: there is one for each port.
 ///
 /// Without a receiver a port dies, unless somebody asked to get the right then.
@@ -252,78 +175,6 @@ impl DropHandler<Arc<Port>> for ReceiveRight {
             Some(notify) => drop(notify::port_destroyed(notify, Self::of(port))),
             None => Port::destroy(&port),
         }
-    }
-}
-
-/// A receive right that has a name, with the send right that may have the same one.
-///
-/// Both are kept as one reference to the port and what of them is there: that makes an entry of a
-/// name table small.
-pub(super) struct NamedReceive {
-    port: Arc<Port>,
-    has_receive: bool,
-    has_send: bool,
-}
-
-impl NamedReceive {
-    /// A receive right, and no send right.
-    pub(super) fn new(receive: ReceiveRight) -> Self {
-        Self {
-            port: receive.into_port(),
-            has_receive: true,
-            has_send: false,
-        }
-    }
-
-    /// The port.
-    pub(super) fn port(&self) -> &Arc<Port> {
-        &self.port
-    }
-
-    /// Whether there is a send right too.
-    pub(super) fn has_send(&self) -> bool {
-        self.has_send
-    }
-
-    /// Another send right, if there is one.
-    pub(super) fn copy_send(&self) -> Option<SendRight> {
-        self.has_send.then(|| SendRight::for_port(&self.port))
-    }
-
-    /// Takes the send right out. May be called with a lock held: the port keeps a send right.
-    pub(super) fn take_send(&mut self) -> Option<SendRight> {
-        // The right that was counted here is counted there.
-        mem::replace(&mut self.has_send, false).then(|| SendRight::counted(self.port.clone()))
-    }
-
-    /// Adds a send right for the same port, to be kept if there is none. May be called with a lock
-    /// held: the port keeps a send right.
-    pub(super) fn put_send(&mut self, right: SendRight) {
-        if self.has_send {
-            drop(right);
-        } else {
-            // The right that was counted there is counted here.
-            drop(right.0.dismiss());
-            self.has_send = true;
-        }
-    }
-
-    /// Takes the receive right out.
-    pub(super) fn take_receive(&mut self) -> Option<ReceiveRight> {
-        let right = self
-            .has_receive
-            .then(|| ReceiveRight::of(self.port.clone()));
-        self.has_receive = false;
-        right
-    }
-}
-
-/// The send right goes first: if it was the last one, whoever asked is told before the port dies
-/// (XNU osfmk/ipc/ipc_right.c, `ipc_right_destroy` and `ipc_right_terminate`).
-impl Drop for NamedReceive {
-    fn drop(&mut self) {
-        drop(self.take_send());
-        drop(self.take_receive());
     }
 }
 
