@@ -93,17 +93,17 @@ fn may_control(target: NonNull<bindings::task_struct>) -> bool {
     // be replaced at any time, but RCU keeps the ones that are read here, and the user namespaces
     // that they name. The shim's functions want the RCU lock.
     unsafe {
-        let own = &*(*bindings::get_current()).cred;
-        let theirs = &*shim::mach_shim_task_cred(task);
+        let own = (*bindings::get_current()).cred;
+        let theirs = shim::mach_shim_task_cred(task);
         let capable = |namespace| bindings::ns_capable(namespace, CAP_SYS_PTRACE);
 
-        let same = [theirs.uid.val, theirs.euid.val, theirs.suid.val]
+        let same = [(*theirs).uid.val, (*theirs).euid.val, (*theirs).suid.val]
             .iter()
-            .all(|uid| *uid == own.uid.val)
-            && [theirs.gid.val, theirs.egid.val, theirs.sgid.val]
+            .all(|uid| *uid == (*own).uid.val)
+            && [(*theirs).gid.val, (*theirs).egid.val, (*theirs).sgid.val]
                 .iter()
-                .all(|gid| *gid == own.gid.val);
-        if !same && !capable(theirs.user_ns) {
+                .all(|gid| *gid == (*own).gid.val);
+        if !same && !capable((*theirs).user_ns) {
             return false;
         }
         // A process that drops privileges becomes undumpable first: so that is looked at last.
@@ -111,8 +111,8 @@ fn may_control(target: NonNull<bindings::task_struct>) -> bool {
         if !shim::mach_shim_is_dumpable(task) && !capable(shim::mach_shim_exec_user_ns(task)) {
             return false;
         }
-        let more = theirs.cap_permitted.val & !own.cap_permitted.val;
-        (own.user_ns == theirs.user_ns && more == 0) || capable(theirs.user_ns)
+        let more = (*theirs).cap_permitted.val & !(*own).cap_permitted.val;
+        ((*own).user_ns == (*theirs).user_ns && more == 0) || capable((*theirs).user_ns)
     }
 }
 

@@ -78,6 +78,11 @@ pub(crate) trait FileOperations: Sized + 'static {
 /// which is the `f_op` of a file is always part of a `FileTable`, because only this type gives the
 /// kernel such tables (debugfs puts a table of its own into its files): so the type behind an open
 /// file can be found out, whatever the addresses of the tables.
+///
+/// # Invariants
+///
+/// `operations` are those of the files of the type that `implementor` tells, which have what that
+/// type says as their private data; and this module is their owner.
 #[repr(C)]
 pub(super) struct FileTable {
     pub(super) operations: bindings::file_operations,
@@ -90,9 +95,13 @@ impl FileTable {
         &Callbacks::<T>::TABLE
     }
 
-    /// A table of `operations`, which are those of the files of `T`. Their owner must be this
-    /// module.
-    pub(super) const fn new<T: 'static>(operations: bindings::file_operations) -> Self {
+    /// A table of `operations`.
+    ///
+    /// # Safety
+    ///
+    /// `operations` must be those of the files of `T`, and their owner this module.
+    pub(super) const unsafe fn new<T: 'static>(operations: bindings::file_operations) -> Self {
+        // INVARIANT: By the caller's promise.
         Self {
             operations,
             implementor: TypeId::of::<T>,
@@ -110,7 +119,8 @@ impl FileTable {
         if unsafe { (*operations).owner } != module::this() {
             return false;
         }
-        // SAFETY: As this module owns the table, it is the first field of a `FileTable`.
+        // SAFETY: As this module owns the table, it is the first field of a `FileTable`, which
+        // lives as long as the module.
         let implementor = unsafe { (*operations.cast::<Self>()).implementor };
         implementor() == TypeId::of::<T>()
     }
@@ -124,7 +134,7 @@ impl FileTable {
 struct Callbacks<T>(PhantomData<T>);
 
 impl<T: FileOperations> Callbacks<T> {
-    const TABLE: FileTable = FileTable::new::<T>(bindings::file_operations {
+    const OPERATIONS: bindings::file_operations = bindings::file_operations {
         owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
         open: Some(Self::open),
         unlocked_ioctl: Some(Self::ioctl),
@@ -133,7 +143,12 @@ impl<T: FileOperations> Callbacks<T> {
         flush: Some(Self::flush),
         release: Some(Self::release),
         ..pin_init::zeroed()
-    });
+    };
+
+    const TABLE: FileTable = {
+        // SAFETY: They are the callbacks for `T`, and name this module.
+        unsafe { FileTable::new::<T>(Self::OPERATIONS) }
+    };
 
     /// # Safety
     ///

@@ -10,52 +10,31 @@
 
 use kernel::{
     bindings,
-    prelude::*,
-    types::NotThreadSafe, //
+    prelude::*, //
 };
 
 use super::bindings as shim;
 
-/// `CAP_SYS_RAWIO`, lent to the current thread until this is dropped.
-///
-/// # Invariants
-///
-/// `own` are the thread's credentials, to which it goes back; `lent` are those in force, on which
-/// a reference is held.
-pub(super) struct RawIo {
-    own: *const bindings::cred,
-    lent: *mut bindings::cred,
-    _current: NotThreadSafe,
-}
-
-impl RawIo {
-    /// Lends the privilege. Fails with `ENOMEM`.
-    pub(super) fn lend() -> Result<Self> {
-        // SAFETY: No preconditions; null when there is no memory.
-        let lent = unsafe { bindings::prepare_creds() };
-        if lent.is_null() {
-            return Err(ENOMEM);
-        }
-        // SAFETY: The new credentials are ours alone until they are put in force, and they stay
-        // until dropped below.
-        // INVARIANT: as described.
-        unsafe {
-            (*lent).cap_effective.val |= 1 << bindings::CAP_SYS_RAWIO;
-            Ok(Self {
-                own: shim::mach_shim_override_creds(lent),
-                lent,
-                _current: NotThreadSafe,
-            })
-        }
+/// Calls `work` with `CAP_SYS_RAWIO` lent to the current thread, and returns what that returns. Fails
+/// with `ENOMEM`, and then has not called it.
+pub(super) fn with_raw_io<R>(work: impl FnOnce() -> R) -> Result<R> {
+    // SAFETY: No preconditions; null when there is no memory.
+    let lent = unsafe { bindings::prepare_creds() };
+    if lent.is_null() {
+        return Err(ENOMEM);
     }
-}
-
-impl Drop for RawIo {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe {
-            shim::mach_shim_revert_creds(self.own);
-            bindings::put_cred(self.lent);
-        }
+    // SAFETY: The new credentials are ours alone until they are put in force, and a reference on
+    // them is ours until they are in force no more.
+    let own = unsafe {
+        (*lent).cap_effective.val |= 1 << bindings::CAP_SYS_RAWIO;
+        shim::mach_shim_override_creds(lent)
+    };
+    let result = work();
+    // SAFETY: What is in force are those of above again, as whatever `work` put in force it has
+    // taken back. The thread's own are there as long as it is.
+    unsafe {
+        shim::mach_shim_revert_creds(own);
+        bindings::put_cred(lent);
     }
+    Ok(result)
 }

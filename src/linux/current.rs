@@ -97,17 +97,26 @@ pub(crate) fn mm_key() -> usize {
     unsafe { (*task()).mm }.addr()
 }
 
+/// Whether the current thread still has a root and a working directory, as it has not late in its
+/// exit.
+pub(super) fn has_root() -> bool {
+    // SAFETY: `current` is valid; the field is changed by the thread itself only.
+    !unsafe { (*task()).fs }.is_null()
+}
+
 /// With what status the current process, of which this is the last thread to exit, will be seen to
 /// have ended: as wait(2) tells it.
 pub(crate) fn exit_status() -> u32 {
     // SAFETY: `current` and its `signal` are valid, and its leader exists as long as it does. With
-    // all threads exiting nobody changes the fields any more.
+    // all threads exiting nobody changes the fields any more; before, they are words like others,
+    // hence the volatile accesses.
     let status = unsafe {
         let signal = (*task()).signal;
-        if (*signal).flags & bindings::SIGNAL_GROUP_EXIT != 0 {
-            (*signal).group_exit_code
+        let flags = (&raw const (*signal).flags).read_volatile();
+        if flags & bindings::SIGNAL_GROUP_EXIT != 0 {
+            (&raw const (*signal).group_exit_code).read_volatile()
         } else {
-            (*(*task()).group_leader).exit_code
+            (&raw const (*(*task()).group_leader).exit_code).read_volatile()
         }
     };
     // CAST: A status is 16 bits.

@@ -32,8 +32,12 @@ type Source = KBox<Arc<dyn Report>>;
 /// A directory at the root of debugfs, with the files in it. Dropping it removes them.
 ///
 /// Nothing fails if debugfs is not available: there is just nothing to see.
+///
+/// # Invariants
+///
+/// `dentry` is null, an error pointer, or a directory that this value owns. The data of each file in
+/// it is a pointer to one of the `sources`.
 pub(crate) struct Directory {
-    // Invariant: null, an error pointer, or a directory that this value owns.
     dentry: *mut bindings::dentry,
     // Dropped after the files are removed.
     sources: KVec<Source>,
@@ -48,6 +52,7 @@ unsafe impl Sync for Directory {}
 impl Directory {
     /// Makes `<debugfs>/<name>/`.
     pub(crate) fn new(name: &CStr) -> Self {
+        // INVARIANT: The directory, if it was made, is the value's, and empty.
         Self {
             // SAFETY: The name is valid, and no parent means the root.
             dentry: unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), ptr::null_mut()) },
@@ -62,6 +67,7 @@ impl Directory {
         let source = KBox::new(source, GFP_KERNEL)?;
         let data = ptr::from_ref(&*source).cast_mut().cast::<c_void>();
         self.sources.push(source, GFP_KERNEL)?;
+        // INVARIANT: The data is a pointer to a source.
         // SAFETY: The name is valid; so is the parent, or it is an error, which is accepted.
         // `data` is what `open` expects; the box stays where it is until the file is removed.
         unsafe {
@@ -80,7 +86,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // SAFETY: By the invariant of the field. Null and errors are ignored. This waits until
+        // SAFETY: By the type invariants. Null and errors are ignored. This waits until
         // nobody is printing; after that the sources can go.
         unsafe { bindings::debugfs_remove(self.dentry) };
     }

@@ -4,9 +4,9 @@
 //!
 //! Serves the loader. The two halves of an exec are two types. [`Exec`] is the exec while it can
 //! still fail with the old program unharmed; [`Exec::begin`] passes the point of no return and
-//! makes a [`NewImage`] of it, and what fails from then on kills the process.
+//! makes a [`BegunImage`] of it, and what fails from then on kills the process.
 //!
-//! Locks: between `begin` and [`NewImage::set_up`] the caller holds `cred_guard_mutex` and
+//! Locks: between `begin` and [`BegunImage::set_up`] the caller holds `cred_guard_mutex` and
 //! `exec_update_lock` of its process, as execve wants it. Everything here may sleep.
 //!
 //! C header: [`include/linux/binfmts.h`](srctree/include/linux/binfmts.h)
@@ -18,7 +18,7 @@ use kernel::{
     fs::File,
     prelude::*,
     sync::atomic::{
-        ordering::{Acquire, Release},
+        ordering::{Acquire, Full, Release},
         Atomic, //
     },
     task::Task,
@@ -32,7 +32,7 @@ use super::{
     arg_strings,
     bindings as shim,
     module,
-    new_image::NewImage, //
+    new_image::BegunImage, //
 };
 
 /// A kind of file that can be executed.
@@ -81,10 +81,9 @@ impl<T: BinaryFormat> FormatRegistration<T> {
                     load_binary: Some(load_binary::<T>),
                     ..pin_init::zeroed()
                 };
-                if !FORMAT.load(Acquire).is_null() {
+                if FORMAT.cmpxchg(core::ptr::null_mut(), slot, Full).is_err() {
                     return Err(EBUSY);
                 }
-                FORMAT.store(slot, Release);
                 // SAFETY: The slot is valid for writing and pinned, and the format is
                 // unregistered before it goes. Address spaces that point to it keep the module,
                 // and with it the registration.
@@ -111,9 +110,13 @@ impl<T: BinaryFormat> PinnedDrop for FormatRegistration<T> {
 
 /// Whether the program that the current process runs was loaded by this module.
 pub(crate) fn current_image_is_ours() -> bool {
-    // SAFETY: The current process has an address space, and keeps it; the field does not change
-    // once the program runs.
-    let format = unsafe { (*(*Task::current_raw()).mm).__bindgen_anon_1.binfmt };
+    // SAFETY: `current` is valid; the field is changed by the thread itself only.
+    let mm = unsafe { (*Task::current_raw()).mm };
+    if mm.is_null() {
+        return false;
+    }
+    // SAFETY: A thread keeps its address space; the field does not change once the program runs.
+    let format = unsafe { (*mm).__bindgen_anon_1.binfmt };
     // A process without the format's program has another one.
     format == FORMAT.load(Acquire).cast()
 }
@@ -200,17 +203,17 @@ impl<'a> Exec<'a> {
 
     /// Whether the program may get privileges that its caller has not, as far as that can be seen
     /// already: from the mode of the file, or from a caller that runs with others' rights itself.
-    /// [`NewImage::is_privileged`] knows.
+    /// [`BegunImage::is_privileged`] knows.
     pub(crate) fn may_gain_privileges(&self) -> bool {
         const SET_ID: u32 = bindings::S_ISUID | bindings::S_ISGID;
 
         // SAFETY: By the type invariants; credentials do not change while they are in use.
         unsafe {
-            let own = &*(*Task::current_raw()).cred;
+            let own = (*Task::current_raw()).cred;
             let mode = shim::mach_shim_file_mode((*self.bprm).file);
             u32::from(mode) & SET_ID != 0
-                || own.uid.val != own.euid.val
-                || own.gid.val != own.egid.val
+                || (*own).uid.val != (*own).euid.val
+                || (*own).gid.val != (*own).egid.val
         }
     }
 
@@ -234,11 +237,11 @@ impl<'a> Exec<'a> {
     ///
     /// It can fail on either side of that point. The kernel keeps account itself of which it was,
     /// and kills the process if it was beyond: the caller just returns the error.
-    pub(crate) fn begin(self) -> Result<NewImage<'a>> {
+    pub(crate) fn begin(self) -> Result<BegunImage<'a>> {
         // SAFETY: By the type invariants, and the exec is on this side of the point of no return.
         to_result(unsafe { shim::begin_new_exec(self.bprm) })?;
         // SAFETY: The exec has just passed it. `FORMAT` points to the registration that we were
         // called through.
-        Ok(unsafe { NewImage::new(self.bprm, FORMAT.load(Acquire)) })
+        Ok(unsafe { BegunImage::new(self.bprm, FORMAT.load(Acquire)) })
     }
 }

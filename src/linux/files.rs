@@ -155,8 +155,9 @@ impl BorrowedFd {
         // CAST: It is an address with flags.
         let file = (self.word & !FLAGS) as *const bindings::file;
         // SAFETY: By the type invariants it is a file. It is there until `drop`: there is a
-        // reference, or no other thread uses the table, and this one closes nothing meanwhile. No
-        // `fdget_pos` is going on, as in `file_of_fd`.
+        // reference, or no other thread uses the table. Should this thread close the descriptor
+        // meanwhile ([`FdSwap::commit`], `pollable::close_all`), the kernel puts the release off
+        // until the system call is over. No `fdget_pos` is going on, as in `file_of_fd`.
         unsafe { File::from_raw_file(file) }
     }
 

@@ -149,8 +149,12 @@ fn stored_bytes(file: &File) -> i64 {
     }
 }
 
-/// The number that `with` finds in the pipe, which is locked meanwhile.
+/// The number that `with` finds in the pipe, which is locked meanwhile; 0 if `file` is no pipe.
 fn with_pipe(file: &File, with: impl FnOnce(*mut bindings::pipe_inode_info) -> i64) -> i64 {
+    // What the caller takes it for is no proof.
+    if FileKind::of(file) != FileKind::Pipe {
+        return 0;
+    }
     // SAFETY: An open file of a pipe keeps it, and has its address as private data, as
     // `pipefifo_fops` alone serves inodes of this kind.
     unsafe {

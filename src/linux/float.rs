@@ -270,19 +270,29 @@ pub(super) fn save_current() {
 
 /// Whether programs have 256-bit registers.
 pub(crate) fn have_upper() -> bool {
-    // SAFETY: The current thread has a state, which stays while the thread runs this.
+    if current::is_kernel_thread() {
+        return false;
+    }
+    // SAFETY: The current thread is one of a program, so it has a state, which stays while the
+    // thread runs this.
     unsafe { Area::new((*record(current::task())).fpstate).has_upper() }
 }
 
-/// Reads the current thread's registers.
+/// Reads the current thread's registers; those of a thread of the kernel stay as they were.
 pub(crate) fn of_current(into: &mut FloatRegisters) {
+    if current::is_kernel_thread() {
+        return;
+    }
     save_current();
-    // SAFETY: The current thread has a state. It is in memory now.
+    // SAFETY: The current thread is one of a program, so it has a state. It is in memory now.
     unsafe { read_saved(current::task(), into) };
 }
 
-/// Replaces the current thread's registers.
+/// Replaces the current thread's registers, unless it is a thread of the kernel.
 pub(crate) fn set_current(from: &FloatRegisters) {
+    if current::is_kernel_thread() {
+        return;
+    }
     save_current();
     // SAFETY: As above, and nobody else has to do with it.
     unsafe { write_saved(current::task(), from) };

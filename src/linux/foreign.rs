@@ -26,6 +26,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
+            atomic_load,
             ordering::{
                 Acquire,
                 Release, //
@@ -122,13 +123,28 @@ impl Drop for Adopted<'_> {
     }
 }
 
+/// Whether the program in `mm` has been loaded. While it is being, execve relies on it that nobody
+/// else changes what is mapped.
+fn is_loaded(mm: &MmWithUser) -> bool {
+    // SAFETY: The address space is alive. The field is set once, when everything is mapped, by the
+    // thread that loads the program, hence the atomic access.
+    let format = unsafe {
+        let format = &raw mut (*mm.as_raw()).__bindgen_anon_1.binfmt;
+        atomic_load(format, Acquire)
+    };
+    !format.is_null()
+}
+
 /// Has a thread that adopts `mm` do `work`, and returns what that returns. `EINTR` when the caller
-/// is killed meanwhile; `ENOMEM`.
+/// is killed meanwhile; `ESRCH` when the program is not there yet; `ENOMEM`.
 pub(crate) fn in_address_space<W, R>(mm: ARef<MmWithUser>, work: W) -> Result<R>
 where
     W: FnOnce() -> R + Send + Unpin + 'static,
     R: Send + Unpin + 'static,
 {
+    if !is_loaded(&mm) {
+        return Err(ESRCH);
+    }
     // SAFETY: A thread's own credentials are replaced by itself only.
     let credentials = unsafe { Credential::from_ptr((*bindings::get_current()).cred) };
     let credentials = ARef::from(credentials);

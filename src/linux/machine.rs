@@ -136,8 +136,12 @@ pub(crate) struct ProcessorTime {
 }
 
 impl ProcessorTime {
-    /// What processor `cpu`, one of those that may ever run, has spent its time with.
-    fn of(cpu: u32) -> Self {
+    /// What processor `cpu` has spent its time with.
+    ///
+    /// # Safety
+    ///
+    /// It must be one of those that may ever run.
+    unsafe fn of(cpu: u32) -> Self {
         use bindings::{
             cpu_usage_stat_CPUTIME_IDLE as IDLE,
             cpu_usage_stat_CPUTIME_IOWAIT as IOWAIT,
@@ -147,7 +151,7 @@ impl ProcessorTime {
             cpu_usage_stat_CPUTIME_SYSTEM as SYSTEM,
             cpu_usage_stat_CPUTIME_USER as USER, //
         };
-        // SAFETY: The number is that of a processor, the items are the kernel's own.
+        // SAFETY: By the caller's promise; the items are the kernel's own.
         let time = |item| unsafe { shim::mach_shim_cpu_time(cpu, item) };
         Self {
             user: time(USER),
@@ -171,7 +175,8 @@ pub(crate) struct RunningProcessor {
 pub(crate) fn running_processors() -> impl Iterator<Item = RunningProcessor> {
     online().map(|number| RunningProcessor {
         number,
-        time: ProcessorTime::of(number),
+        // SAFETY: A processor that runs may run.
+        time: unsafe { ProcessorTime::of(number) },
     })
 }
 

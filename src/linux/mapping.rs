@@ -21,6 +21,7 @@ use kernel::{
 
 use super::{
     bindings as shim,
+    current,
     shared_memory::SharedMemory, //
 };
 
@@ -34,12 +35,11 @@ pub(crate) struct Protection {
 
 impl Protection {
     /// As the kernel has it.
-    fn bits(self) -> c_ulong {
+    fn bits(self) -> u32 {
         let bit = |is_set: bool, bit: u32| if is_set { bit } else { 0 };
-        // CAST: Small numbers.
-        (bit(self.read, shim::PROT_READ)
+        bit(self.read, shim::PROT_READ)
             | bit(self.write, shim::PROT_WRITE)
-            | bit(self.execute, shim::PROT_EXEC)) as c_ulong
+            | bit(self.execute, shim::PROT_EXEC)
     }
 }
 
@@ -85,15 +85,39 @@ pub(crate) fn map(
         Place::Replacing(address) => (address, shim::MAP_FIXED),
     };
     let offset = usize::try_from(offset).map_err(|_| EINVAL)?;
-    // CAST: The flags are small positive numbers.
-    // SAFETY: The file, if there is one, is alive; the function checks the rest.
+    let bits = protection.bits();
+    // SAFETY: The file, if there is one, is alive.
+    unsafe { map_file(file, address, length, bits, kind | where_, offset) }
+}
+
+/// Maps `length` bytes of `file` from `offset` on, or zeroes if it is null, as mmap(2) does with
+/// these bits and flags, and returns where. No address that is passed in can hurt the kernel.
+/// `ESRCH` for a thread without an address space.
+///
+/// # Safety
+///
+/// `file` must be null or valid.
+pub(super) unsafe fn map_file(
+    file: *mut bindings::file,
+    address: usize,
+    length: usize,
+    protection: u32,
+    flags: u32,
+    offset: usize,
+) -> Result<usize> {
+    // The kernel takes for granted that there is one.
+    if current::mm_key() == 0 {
+        return Err(ESRCH);
+    }
+    // CAST: `u32` to `usize` loses nothing.
+    // SAFETY: By the caller's promise, and there is an address space. The function checks the rest.
     let mapped = unsafe {
         bindings::vm_mmap(
             file,
             address,
             length,
-            protection.bits(),
-            (kind | where_) as c_ulong,
+            protection as c_ulong,
+            flags as c_ulong,
             offset,
         )
     };
@@ -106,10 +130,13 @@ pub(crate) fn map(
 }
 
 /// Unmaps `length` bytes, a multiple of the page size, at a page boundary. Nothing need be mapped
-/// there.
+/// there. `ESRCH` for a thread without an address space.
 pub(crate) fn unmap(address: usize, length: usize) -> Result {
-    // SAFETY: A process may unmap any of its memory, and so may who controls it; the function
-    // checks the range.
+    if current::mm_key() == 0 {
+        return Err(ESRCH);
+    }
+    // SAFETY: There is an address space. A process may unmap any of its memory, and so may who
+    // controls it; the function checks the range.
     to_result(unsafe { bindings::vm_munmap(address, length) })
 }
 

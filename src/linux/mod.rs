@@ -45,6 +45,7 @@ mod pinned;
 mod pinned_map;
 pub(crate) mod poll;
 pub(crate) mod pollable;
+mod private_area;
 pub(crate) mod private_map;
 pub(crate) mod process;
 mod process_threads;

@@ -2,7 +2,8 @@
 
 //! The second half of an exec: the address space of the new program, up to its first instruction.
 //!
-//! Serves the loader. The order is [`NewImage::set_up`], [`NewImage::place_stack`], mappings,
+//! Serves the loader. The order, of which the first steps are types of their own, as they must be
+//! taken once: [`BegunImage::set_up`], [`LaidOutImage::place_stack`], mappings,
 //! [`NewImage::describe`], [`NewImage::start`].
 //!
 //! The process has one thread and nobody else changes its address space, though others may look
@@ -30,7 +31,7 @@ use kernel::{
 
 use super::{
     bindings as shim,
-    credentials::RawIo,
+    credentials::with_raw_io,
     program_map::{
         map,
         Place,
@@ -73,6 +74,32 @@ pub(crate) struct Description {
     pub(crate) environment: UserRange,
 }
 
+/// An exec that has just passed the point of no return. The process has lost its old program, and
+/// the locks of exec are held.
+///
+/// # Invariants
+///
+/// Those of [`NewImage`]; and `setup_new_exec` has not been called.
+pub(crate) struct BegunImage<'a>(NewImage<'a>);
+
+/// An address space whose layout has been chosen, and in which nothing is but the stack, at a place
+/// for the time being.
+///
+/// # Invariants
+///
+/// Those of [`NewImage`]; `bprm->vma` is the stack, as nobody has changed a mapping yet: this thread
+/// has not, and others' address spaces are left alone until they have a format
+/// ([`foreign`](super::foreign)).
+pub(crate) struct LaidOutImage<'a>(NewImage<'a>);
+
+/// Where the stack of a program is, and what it may have.
+pub(crate) struct StackPlace {
+    /// The end.
+    pub(crate) top: usize,
+    /// Bytes, as it is limited now.
+    pub(crate) limit: usize,
+}
+
 /// A program that is being loaded into the current process, which has lost its old one.
 ///
 /// # Invariants
@@ -87,7 +114,7 @@ pub(crate) struct NewImage<'a> {
     _current: NotThreadSafe,
 }
 
-impl NewImage<'_> {
+impl<'a> BegunImage<'a> {
     /// # Safety
     ///
     /// The type invariants must hold.
@@ -96,20 +123,36 @@ impl NewImage<'_> {
         format: *mut shim::linux_binfmt,
     ) -> Self {
         // INVARIANT: By the caller's promise.
-        Self {
+        Self(NewImage {
             bprm,
             format,
             width: Width::Bits64,
             _borrow: PhantomData,
             _current: NotThreadSafe,
-        }
+        })
     }
 
     /// Whether the program gets privileges that its caller had not, so that it must not trust what
     /// it was given.
     pub(crate) fn is_privileged(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { (*self.bprm).secureexec() != 0 }
+        unsafe { (*self.0.bprm).secureexec() != 0 }
+    }
+
+    /// Blocks the signals whose bits are set in `set`; bit 0 is signal 1.
+    pub(crate) fn block_signals(&mut self, set: usize) {
+        let mut set = bindings::sigset_t { sig: [set] };
+        // SAFETY: The set is valid; the old one is not wanted. Changes the current thread only.
+        unsafe {
+            bindings::sigprocmask(bindings::SIG_BLOCK as c_int, &mut set, ptr::null_mut());
+        }
+    }
+
+    /// Lets the stack grow to `bytes` at least, as far as the hard limit allows.
+    pub(crate) fn want_stack(&mut self, bytes: usize) {
+        // SAFETY: By the type invariants. The limit becomes the process's when the image starts.
+        let limit = unsafe { &mut (*self.0.bprm).rlim_stack };
+        limit.rlim_cur = limit.rlim_cur.max(bytes.min(limit.rlim_max));
     }
 
     /// Makes the process one of `width`, chooses the layout of its address space, and lets go of
@@ -117,12 +160,12 @@ impl NewImage<'_> {
     ///
     /// The process's own choice counts (`ADDR_NO_RANDOMIZE`); the setting of the whole machine
     /// (kernel.randomize_va_space) cannot be seen from a module.
-    pub(crate) fn set_up(&mut self, width: Width) -> bool {
-        self.width = width;
+    pub(crate) fn set_up(mut self, width: Width) -> (LaidOutImage<'a>, bool) {
+        self.0.width = width;
         let task = Task::current_raw();
-        // SAFETY: The current task's own flags and personality are changed by itself only. The
-        // exec has just begun, which is when `setup_new_exec` is to be called.
-        unsafe {
+        // SAFETY: The current task's own flags and personality are changed by itself only. By the
+        // type invariants the exec has just begun, which is when `setup_new_exec` is to be called.
+        let random = unsafe {
             match width {
                 Width::Bits32 => bindings::set_personality_ia32(false),
                 Width::Bits64 => shim::mach_shim_set_personality_64bit(),
@@ -131,37 +174,35 @@ impl NewImage<'_> {
             if random {
                 (*task).flags |= bindings::PF_RANDOMIZE;
             }
-            shim::setup_new_exec(self.bprm);
+            shim::setup_new_exec(self.0.bprm);
             random
-        }
+        };
+        // INVARIANT: `begin_new_exec` has put the stack, and nothing else, into the address space.
+        (LaidOutImage(self.0), random)
     }
+}
 
-    /// Lets the stack grow to `bytes` at least, as far as the hard limit allows. To be called
-    /// before [`set_up`](Self::set_up), which leaves room for it.
-    pub(crate) fn want_stack(&mut self, bytes: usize) {
-        // SAFETY: By the type invariants. The limit becomes the process's when the image starts.
-        let limit = unsafe { &mut (*self.bprm).rlim_stack };
-        limit.rlim_cur = limit.rlim_cur.max(bytes.min(limit.rlim_max));
-    }
-
+impl<'a> LaidOutImage<'a> {
     /// Moves the stack with the argument strings to end at `top`, or a little below, without
     /// permission to execute it.
-    pub(crate) fn place_stack(&mut self, top: usize) -> Result {
+    pub(crate) fn place_stack(self, top: usize) -> Result<(NewImage<'a>, StackPlace)> {
         // CAST: A small constant.
         let executable = shim::EXSTACK_DISABLE_X as c_int;
+        let bprm = self.0.bprm;
         // SAFETY: By the type invariants; the address is checked.
-        to_result(unsafe { shim::setup_arg_pages(self.bprm, top, executable) })
+        to_result(unsafe { shim::setup_arg_pages(bprm, top, executable) })?;
+        // SAFETY: By the type invariants `vma` is the stack still.
+        let place = unsafe {
+            StackPlace {
+                top: (*(*bprm).vma).__bindgen_anon_1.__bindgen_anon_1.vm_end,
+                limit: (*bprm).rlim_stack.rlim_cur,
+            }
+        };
+        Ok((self.0, place))
     }
+}
 
-    /// The end of the stack, and the bytes that it may have as it is limited now.
-    pub(crate) fn stack(&self) -> (usize, usize) {
-        // SAFETY: By the type invariants; `vma` is the stack, in the process's own address space.
-        unsafe {
-            let vma = &(*(*self.bprm).vma).__bindgen_anon_1.__bindgen_anon_1;
-            (vma.vm_end, (*self.bprm).rlim_stack.rlim_cur)
-        }
-    }
-
+impl NewImage<'_> {
     /// Maps `len` bytes of `file` from `offset` on, or, without a file, zeroes. Returns where.
     pub(crate) fn map(
         &mut self,
@@ -181,9 +222,7 @@ impl NewImage<'_> {
     /// null pointer would find there what a program prepared. The privilege is lent to the program
     /// for this call alone, which is harmless only because nothing can ever be put there.
     pub(crate) fn reserve_page_zero(&mut self, len: usize) -> Result {
-        let privilege = RawIo::lend()?;
-        self.map(None, Place::Free(0), len, PROT_NONE, Sharing::Private)?;
-        drop(privilege);
+        with_raw_io(|| self.map(None, Place::Free(0), len, PROT_NONE, Sharing::Private))??;
 
         let mm = current_mm();
         // SAFETY: The address space is the current process's own. What the lock returns is 0 when
@@ -194,8 +233,8 @@ impl NewImage<'_> {
             // The area is the only one made so far, apart from the stack, so it was merged with
             // none.
             let alone = !vma.is_null() && {
-                let vma = &(*vma).__bindgen_anon_1.__bindgen_anon_1;
-                vma.vm_start == 0 && vma.vm_end == len
+                let range = (*vma).__bindgen_anon_1.__bindgen_anon_1;
+                range.vm_start == 0 && range.vm_end == len
             };
             if alone {
                 let may = bindings::VM_MAYREAD | bindings::VM_MAYWRITE | bindings::VM_MAYEXEC;
@@ -233,15 +272,6 @@ impl NewImage<'_> {
         }
     }
 
-    /// Blocks the signals whose bits are set in `set`; bit 0 is signal 1.
-    pub(crate) fn block_signals(&mut self, set: usize) {
-        let mut set = bindings::sigset_t { sig: [set] };
-        // SAFETY: The set is valid; the old one is not wanted. Changes the current thread only.
-        unsafe {
-            bindings::sigprocmask(bindings::SIG_BLOCK as c_int, &mut set, ptr::null_mut());
-        }
-    }
-
     /// Where the argument strings start, behind which the environment strings follow. Below is
     /// free stack.
     pub(crate) fn strings(&self) -> usize {
@@ -267,21 +297,22 @@ impl NewImage<'_> {
         let mm = current_mm();
         // SAFETY: By the type invariants the format is valid, and stays so while the address space
         // exists. The fields of the address space are those of a process that has not yet run,
-        // and are set without a lock by all formats.
+        // and are set without a lock by all formats. They are written one by one: others use the
+        // rest of the structure.
         unsafe {
+            let mm = &raw mut (*mm).__bindgen_anon_1;
+            (*mm).start_code = description.code.start;
+            (*mm).end_code = description.code.end;
+            (*mm).start_data = description.data.start;
+            (*mm).end_data = description.data.end;
+            (*mm).start_brk = description.brk;
+            (*mm).brk = description.brk;
+            (*mm).start_stack = description.stack;
+            (*mm).arg_start = description.args.start;
+            (*mm).arg_end = description.args.end;
+            (*mm).env_start = description.environment.start;
+            (*mm).env_end = description.environment.end;
             shim::set_binfmt(self.format);
-            let mm = &mut (*mm).__bindgen_anon_1;
-            mm.start_code = description.code.start;
-            mm.end_code = description.code.end;
-            mm.start_data = description.data.start;
-            mm.end_data = description.data.end;
-            mm.start_brk = description.brk;
-            mm.brk = description.brk;
-            mm.start_stack = description.stack;
-            mm.arg_start = description.args.start;
-            mm.arg_end = description.args.end;
-            mm.env_start = description.environment.start;
-            mm.env_end = description.environment.end;
         }
     }
 

@@ -67,7 +67,10 @@ impl<T> Once<T> {
 
     /// Another reference to what is there.
     pub(crate) fn share(&self) -> Option<Arc<T>> {
-        let object: *const T = self.get()?;
+        let object = self.object.peek_acquire();
+        if object.is_null() {
+            return None;
+        }
         // SAFETY: By the type invariants the pointer came from `Arc::into_raw`. `ManuallyDrop`
         // leaves the reference that it stands for to the place.
         let object = unsafe { core::mem::ManuallyDrop::new(Arc::from_raw(object)) };

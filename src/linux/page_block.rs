@@ -54,12 +54,25 @@ pub(super) struct Pages {
 // SAFETY: A page belongs to no thread; its reference count is atomic.
 unsafe impl Send for Pages {}
 
-// SAFETY: Shared pages are only read and mapped.
+// SAFETY: A shared value gives out addresses, which are followed by unsafe code only.
 unsafe impl Sync for Pages {}
 
 impl Pages {
-    /// Allocates `wanted` pages, or as many as there are in a row, or one.
-    pub(super) fn new(wanted: usize) -> Result<Self, AllocError> {
+    /// Allocates `wanted` pages, or as many as there are in a row, or one, and has `fill` fill them.
+    pub(super) fn filled<E: From<AllocError>>(
+        wanted: usize,
+        fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let pages = Self::new(wanted)?;
+        // SAFETY: The linear mapping has the pages one after the other. They have just been
+        // allocated, so nobody else uses them, and they stay until after the call.
+        fill(unsafe {
+            core::slice::from_raw_parts_mut(pages.address().cast(), pages.count() * PAGE_SIZE)
+        })?;
+        Ok(pages)
+    }
+
+    fn new(wanted: usize) -> Result<Self, AllocError> {
         let order = wanted.checked_ilog2().unwrap_or(0).min(BLOCK_ORDER);
         if order > 0 {
             if let Some(first) = alloc_pages(GFP_BLOCK, order) {
@@ -107,13 +120,6 @@ impl Pages {
     pub(super) fn address(&self) -> *mut u8 {
         // SAFETY: The pages are in the linear mapping.
         unsafe { shim::mach_shim_page_address(self.first.as_ptr()) }.cast()
-    }
-
-    /// The bytes, which nobody else knows yet.
-    pub(super) fn new_bytes(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: The linear mapping has the pages one after the other. The caller has just
-        // allocated them, so nobody else uses them; they stay as long as `self`.
-        unsafe { core::slice::from_raw_parts_mut(self.address().cast(), self.count() * PAGE_SIZE) }
     }
 }
 

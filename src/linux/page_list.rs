@@ -116,12 +116,13 @@ impl PageList {
         let mut left = length;
         let mut start = 0;
         while left > 0 {
-            let mut pages = Pages::new(left.div_ceil(PAGE_SIZE))?;
-            let bytes = pages.new_bytes();
-            let (used, rest) = bytes.split_at_mut(left.min(bytes.len()));
-            fill(used)?;
-            rest.fill(MaybeUninit::new(0));
-            left = left.saturating_sub(used.len());
+            let pages = Pages::filled(left.div_ceil(PAGE_SIZE), |bytes| {
+                let (used, rest) = bytes.split_at_mut(left.min(bytes.len()));
+                fill(used)?;
+                rest.fill(MaybeUninit::new(0));
+                left = left.saturating_sub(used.len());
+                Ok::<_, TakeError>(())
+            })?;
             let count = pages.count();
             let block = Block {
                 start,

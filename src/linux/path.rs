@@ -177,12 +177,13 @@ impl Path {
     }
 
     /// The current process's working directory.
-    pub(crate) fn current_directory() -> Self {
-        let mut path = bindings::path::default();
+    pub(crate) fn current_directory() -> Result<Self> {
         // INVARIANT: The function counts both references for its caller.
-        // SAFETY: A thread in a system call has a working directory.
-        unsafe { shim::mach_shim_current_dir(&mut path) };
-        Self(path)
+        // SAFETY: The thread has a working directory, as `filled` says.
+        Self::filled(|path| unsafe {
+            shim::mach_shim_current_dir(path);
+            0
+        })
     }
 
     /// What the absolute path `name` leads to.
@@ -214,8 +215,12 @@ impl Path {
         })
     }
 
-    /// Has `fill` fill in a path, for which it returns 0 or an errno.
+    /// Has `fill`, which is called with a root and a working directory to start from, fill in a path,
+    /// for which it returns 0 or an errno. `ENOENT` late in a thread's exit.
     fn filled(fill: impl FnOnce(*mut bindings::path) -> c_int) -> Result<Self> {
+        if !current::has_root() {
+            return Err(ENOENT);
+        }
         let mut path = bindings::path::default();
         to_result(fill(&mut path))?;
         Ok(Self(path))
@@ -243,10 +248,13 @@ impl Path {
 
     /// The same, through a buffer of `room` bytes, which is small.
     fn name_in(&self, room: usize) -> Result<KVec<u8>> {
+        if !current::has_root() {
+            return Err(ENOENT);
+        }
         let mut buffer: KVec<u8> = zeroed(room, GFP_KERNEL_ACCOUNT)?;
         // CAST: As the caller promises.
         let len = room as c_int;
-        // SAFETY: The path is valid, and the buffer has that many bytes.
+        // SAFETY: The path is valid, the buffer has that many bytes, and the thread has a root.
         let name = unsafe { bindings::d_path(&self.0, buffer.as_mut_ptr().cast(), len) };
         let name = from_err_ptr(name)?;
         // SAFETY: On success the name is a terminated string inside of the buffer.

@@ -188,8 +188,8 @@ impl Frames {
             let within = offset % PAGE_SIZE;
             let page = self.page(offset / PAGE_SIZE)?;
             let (now, later) = left.split_at_mut(left.len().min(PAGE_SIZE - within));
-            // SAFETY: There are so many bytes in the page, which processes may be writing to, so
-            // that any mixture of old and new may be read.
+            // SAFETY: The page is kept by `self`. There are so many bytes in it, which processes may
+            // be writing to, so that any mixture of old and new may be read.
             unsafe {
                 let from = bytes_of(page).add(within);
                 from.copy_to_nonoverlapping(now.as_mut_ptr(), now.len());
@@ -206,10 +206,11 @@ impl Frames {
             let mut pages = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT | __GFP_NOWARN).ok()?;
             for number in first..first.saturating_add(count) {
                 let copy = Pages::zero().ok()?;
-                let (from, to) = (bytes_of(self.page(number)?), bytes_of(copy.page(0)?));
-                // SAFETY: Both are whole pages. Processes may be writing to the first one, so that
-                // any mixture of old and new may be read; nobody else knows the second one.
-                unsafe { from.copy_to_nonoverlapping(to, PAGE_SIZE) };
+                let (from, to) = (self.page(number)?, copy.page(0)?);
+                // SAFETY: Both are whole pages, kept by `self` and `copy`. Processes may be writing
+                // to the first one, so that any mixture of old and new may be read; nobody else
+                // knows the second one.
+                unsafe { bytes_of(from).copy_to_nonoverlapping(bytes_of(to), PAGE_SIZE) };
                 pages.push(copy, GFP_KERNEL_ACCOUNT).ok()?;
             }
             Some(pages)
@@ -222,7 +223,11 @@ impl Frames {
 }
 
 /// Where the bytes of a page are.
-pub(super) fn bytes_of(page: NonNull<bindings::page>) -> *mut u8 {
-    // SAFETY: The page is valid. Every page is in the kernel's own mapping on 64-bit machines.
+///
+/// # Safety
+///
+/// The page must be valid.
+pub(super) unsafe fn bytes_of(page: NonNull<bindings::page>) -> *mut u8 {
+    // SAFETY: By the caller's promise. Every page is in the kernel's own mapping on 64-bit machines.
     unsafe { shim::mach_shim_page_address(page.as_ptr()) }.cast()
 }

@@ -94,7 +94,7 @@ impl FileOperations for PinnedFile {
         // SAFETY: As above.
         unsafe {
             (*vma.as_ptr()).vm_private_data = view.into_foreign();
-            (*vma.as_ptr()).vm_ops = OPERATIONS;
+            (*vma.as_ptr()).vm_ops = &OPERATIONS.0;
             shim::mach_shim_vm_flags_set(vma.as_ptr(), FLAGS as c_ulong);
         }
         Ok(())
@@ -115,13 +115,18 @@ struct View {
 /// An area with these operations is shared, and its private data is from `into_foreign` of an
 /// `Arc<View>`, which is the area's own: set when it is mapped, again for each copy of the area by
 /// `open_area`, and taken back by `close_area`, when the page table has none of the pages any more.
-const OPERATIONS: &bindings::vm_operations_struct = &bindings::vm_operations_struct {
+static OPERATIONS: Operations = Operations(bindings::vm_operations_struct {
     open: Some(open_area),
     close: Some(close_area),
     fault: Some(fault),
     access: Some(access),
     ..pin_init::zeroed()
-};
+});
+
+struct Operations(bindings::vm_operations_struct);
+
+// SAFETY: The table is never changed.
+unsafe impl Sync for Operations {}
 
 /// What the area shows; nothing if it is a copy that there was no memory for.
 ///
@@ -216,7 +221,7 @@ unsafe fn shown(
     let (operations, area, first) =
         unsafe { ((*vma).vm_ops, VmaRef::from_raw(vma), (*vma).vm_pgoff) };
     let wanted = if writes { flags::WRITE } else { flags::READ };
-    if !ptr::eq(operations, OPERATIONS) || area.flags() & wanted == 0 {
+    if !ptr::eq(operations, &OPERATIONS.0) || area.flags() & wanted == 0 {
         return None;
     }
     // SAFETY: As above; the area has the operations.
@@ -249,8 +254,8 @@ unsafe extern "C" fn access(
         return EFAULT.to_errno();
     };
     let buffer = buffer.cast::<u8>();
-    // SAFETY: There are `count` bytes at both places. The process may be changing its own, so that
-    // any mixture may be read.
+    // SAFETY: The frames keep the page. There are `count` bytes at both places. The process may be
+    // changing its own, so that any mixture may be read.
     unsafe {
         let bytes = bytes_of(page).add(within);
         match write {
@@ -300,7 +305,7 @@ pub(super) fn frames_of(file: &File) -> Option<ArcBorrow<'_, Frames>> {
 pub(super) unsafe fn differs_from_file(vma: *mut bindings::vm_area_struct) -> bool {
     // SAFETY: By the caller's promise. The area holds a reference to its file.
     unsafe {
-        if !ptr::eq((*vma).vm_ops, OPERATIONS) {
+        if !ptr::eq((*vma).vm_ops, &OPERATIONS.0) {
             return false;
         }
         let file = File::from_raw_file((*vma).vm_file);

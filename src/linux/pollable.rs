@@ -80,13 +80,18 @@ impl Poller<'_> {
 struct Callbacks<T>(PhantomData<T>);
 
 impl<T: PollableFile> Callbacks<T> {
-    const TABLE: FileTable = FileTable::new::<T>(bindings::file_operations {
+    const OPERATIONS: bindings::file_operations = bindings::file_operations {
         owner: kernel::module::this_module::<crate::LocalModule>().as_ptr(),
         poll: Some(Self::poll),
         flush: Some(Self::flush),
         release: Some(Self::release),
         ..pin_init::zeroed()
-    });
+    };
+
+    const TABLE: FileTable = {
+        // SAFETY: They are the callbacks for `T`, and name this module.
+        unsafe { FileTable::new::<T>(Self::OPERATIONS) }
+    };
 
     fn table() -> &'static FileTable {
         &Self::TABLE

@@ -43,7 +43,8 @@ pub(super) fn find_in_threads<R>(
     look: impl FnMut(NonNull<bindings::task_struct>) -> Option<R>,
 ) -> Option<R> {
     let _rcu = rcu::read_lock();
-    let signal = signal_of(process)?;
+    // SAFETY: RCU is locked.
+    let signal = unsafe { signal_of(process) }?;
     // SAFETY: RCU is locked since `signal` was found.
     unsafe { find_in(signal, look) }
 }
@@ -57,7 +58,8 @@ pub(super) fn sum_over_threads<S>(
     mut add: impl FnMut(&mut S, NonNull<bindings::task_struct>),
 ) -> Option<S> {
     let _rcu = rcu::read_lock();
-    let signal = signal_of(process)?;
+    // SAFETY: RCU is locked.
+    let signal = unsafe { signal_of(process) }?;
     let mut tries = 0;
     loop {
         // SAFETY: RCU keeps what it was found by, which keeps `signal`.
@@ -79,9 +81,14 @@ pub(super) fn sum_over_threads<S>(
     }
 }
 
-/// What the threads of `process` have in common. RCU must be locked as long as it is used.
-fn signal_of(process: &ProcessId) -> Option<NonNull<bindings::signal_struct>> {
-    // SAFETY: The pid is valid. RCU keeps the leader, which keeps its `signal`.
+/// What the threads of `process` have in common.
+///
+/// # Safety
+///
+/// RCU must be locked; the result is valid only as long as it is.
+unsafe fn signal_of(process: &ProcessId) -> Option<NonNull<bindings::signal_struct>> {
+    // SAFETY: The pid is valid. By the caller's promise RCU keeps the leader, which keeps its
+    // `signal`.
     unsafe {
         let leader = bindings::pid_task(process.as_ptr(), bindings::pid_type_PIDTYPE_TGID);
         NonNull::new((*NonNull::new(leader)?.as_ptr()).signal)

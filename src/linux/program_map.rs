@@ -9,13 +9,15 @@
 
 use core::ptr;
 use kernel::{
-    bindings,
     fs::File,
     page::PAGE_SIZE,
     prelude::*, //
 };
 
-use super::bindings as shim;
+use super::{
+    bindings as shim,
+    mapping::map_file, //
+};
 
 pub(crate) use super::bindings::{
     PROT_NONE,
@@ -62,22 +64,9 @@ pub(super) fn map(
     };
     let (file, offset) = file.map_or((ptr::null_mut(), 0), |(f, offset)| (f.as_ptr(), offset));
 
-    // SAFETY: The file, if any, is valid. All else is checked.
-    let mapped = unsafe {
-        bindings::vm_mmap(
-            file,
-            address,
-            len,
-            prot as usize,
-            (fixed | sharing) as usize,
-            offset as usize,
-        )
-    };
-    // CAST: Errors are returned as the last 4095 addresses, which are never mapped.
-    match i32::try_from(mapped as isize) {
-        Ok(errno @ -4095..=-1) => Err(Error::from_errno(errno)),
-        _ => Ok(mapped),
-    }
+    // CAST: `u64` to `usize` loses nothing on 64-bit machines.
+    // SAFETY: The file, if any, is valid.
+    unsafe { map_file(file, address, len, prot, fixed | sharing, offset as usize) }
 }
 
 /// Maps the first page of `file` at `address` for reading, into the running program of the current

@@ -72,10 +72,8 @@ fn read_sleeping<R>(thread: &ThreadRef, read: impl FnOnce(Frame) -> R) -> Option
         if state == 0 || (&raw const (*task).on_cpu).read_volatile() != 0 {
             return None;
         }
-        if (&raw const (*task).stack).read_volatile().is_null() {
-            return None;
-        }
         let frame = Frame {
+            // Null when there is no stack any more.
             regs: NonNull::new(shim::mach_shim_task_pt_regs(task))?,
             task: NonNull::new(task)?,
         };

@@ -54,9 +54,9 @@ struct Slot {
 ///
 /// # Invariants
 ///
-/// Every entry, in a slot or in the array, came from `Arc::into_foreign`; none is in both. An entry leaves the table only through
-/// [`ThreadTable::retire_current`], called by the thread with that id, or when the table itself is
-/// dropped; and an id is entered only by its own thread. So an entry that a thread finds under its
+/// Every entry, in a slot or in the array, came from `Arc::into_foreign`; none is in both. An entry
+/// leaves the table only through [`ThreadTable::retire_current`], called by the thread with that id,
+/// or when the table itself is dropped; and an id is entered only by its own thread. So an entry that a thread finds under its
 /// own id stays where it is until that thread removes it. The reference that leaves the table then
 /// is given up by task work, so no earlier than the system call is over in which it left.
 #[pin_data(PinnedDrop)]

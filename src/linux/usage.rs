@@ -98,7 +98,7 @@ pub(crate) fn mm_of(process: &ProcessId) -> Option<ARef<MmWithUser>> {
     find_in_threads(process, |thread| {
         // SAFETY: The thread is valid. The reference that this counts is taken over below.
         let mm = NonNull::new(unsafe { bindings::get_task_mm(thread.as_ptr()) })?;
-        // SAFETY: As above; the layout of `MmWithUser` is that of the structure.
+        // SAFETY: The reference is ours; the layout of `MmWithUser` is that of the structure.
         Some(unsafe { ARef::from_raw(mm.cast::<MmWithUser>()) })
     })
 }
@@ -136,15 +136,17 @@ pub(crate) fn memory(mm: &MmWithUser) -> Memory {
 /// The processor time of `process`: of its threads, and of those that have ended.
 pub(crate) fn process_times(process: &ProcessId) -> Option<(Times, Times)> {
     let of_ended = |signal: NonNull<bindings::signal_struct>| {
-        // SAFETY: It is valid. These are counters that may change at any time.
-        unsafe {
+        // SAFETY: It is valid. These are counters that may change at any time, hence the volatile
+        // accesses.
+        let (user, system, sum) = unsafe {
             let signal = signal.as_ptr();
-            Times {
-                user: (*signal).utime,
-                system: (*signal).stime,
-            }
-            .scaled_to((*signal).sum_sched_runtime)
-        }
+            (
+                (&raw const (*signal).utime).read_volatile(),
+                (&raw const (*signal).stime).read_volatile(),
+                (&raw const (*signal).sum_sched_runtime).read_volatile(),
+            )
+        };
+        Times { user, system }.scaled_to(sum)
     };
     sum_over_threads(
         process,
@@ -189,12 +191,15 @@ pub(crate) fn events(process: &ProcessId) -> Option<Events> {
         process,
         |signal| {
             let mut ended = Events::default();
-            // SAFETY: It is valid. These are counters that may change at any time.
+            // SAFETY: It is valid. These are counters that may change at any time, hence the
+            // volatile accesses.
             let (faults, switches) = unsafe {
                 let signal = signal.as_ptr();
                 (
-                    [(*signal).min_flt, (*signal).maj_flt],
-                    [(*signal).nvcsw, (*signal).nivcsw],
+                    [&raw const (*signal).min_flt, &raw const (*signal).maj_flt]
+                        .map(|count| count.read_volatile()),
+                    [&raw const (*signal).nvcsw, &raw const (*signal).nivcsw]
+                        .map(|count| count.read_volatile()),
                 )
             };
             ended.add(faults, switches);
@@ -205,8 +210,10 @@ pub(crate) fn events(process: &ProcessId) -> Option<Events> {
             let (faults, switches) = unsafe {
                 let task = thread.as_ptr();
                 (
-                    [(*task).min_flt, (*task).maj_flt],
-                    [(*task).nvcsw, (*task).nivcsw],
+                    [&raw const (*task).min_flt, &raw const (*task).maj_flt]
+                        .map(|count| count.read_volatile()),
+                    [&raw const (*task).nvcsw, &raw const (*task).nivcsw]
+                        .map(|count| count.read_volatile()),
                 )
             };
             events.add(faults, switches);

@@ -45,7 +45,8 @@ use crate::{
         new_image::{
             self,
             Description,
-            NewImage, //
+            NewImage,
+            StackPlace, //
         },
         program_map::{
             Place,
@@ -149,7 +150,8 @@ impl Program {
         image.block_signals(SUSPEND_SIGNALS);
         // CAST: `usize` has 64 bits, here and below.
         image.want_stack(self.plan.stack_size() as usize);
-        let top = if image.set_up(memory_width(width)) {
+        let (image, is_random) = image.set_up(memory_width(width));
+        let top = if is_random {
             let pages = random_below(width.stack_random_max() / PAGE_SIZE);
             width
                 .commpage()
@@ -157,7 +159,7 @@ impl Program {
         } else {
             width.commpage()
         };
-        image.place_stack(top as usize)?;
+        let (mut image, stack_place) = image.place_stack(top as usize)?;
 
         image.map(
             Some((self.task.file(), 0)),
@@ -169,7 +171,7 @@ impl Program {
         let loaded = self.map(&mut image)?;
 
         let fd = self.task.reserve_fd()?;
-        self.say(&image, fd.reserved_fd())?;
+        self.say(&stack_place, fd.reserved_fd())?;
         let stack = stack::build(
             &mut image,
             memory_width(width),
@@ -196,8 +198,8 @@ impl Program {
     }
 
     /// Completes what the program is told of itself.
-    fn say(&mut self, image: &NewImage<'_>, fd: u32) -> Result {
-        let (top, limit) = image.stack();
+    fn say(&mut self, stack: &StackPlace, fd: u32) -> Result {
+        let &StackPlace { top, limit } = stack;
         self.apple.add_kernel_descriptor(fd)?;
         self.apple.add_entropy()?;
         self.apple.add_main_stack(&MainStack {

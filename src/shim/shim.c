@@ -295,9 +295,17 @@ struct pt_regs *mach_shim_current_pt_regs(void)
 	return current_pt_regs();
 }
 
+/*
+ * task_pt_regs(), for a task that may be losing its stack: that is looked at once.
+ * NULL if it has none any more.
+ */
 struct pt_regs *mach_shim_task_pt_regs(struct task_struct *task)
 {
-	return task_pt_regs(task);
+	char *stack = READ_ONCE(task->stack);
+
+	if (!stack)
+		return NULL;
+	return (struct pt_regs *)(stack + THREAD_SIZE - TOP_OF_KERNEL_STACK_PADDING) - 1;
 }
 
 void mach_shim_elf_plat_init(struct pt_regs *regs)

@@ -114,7 +114,7 @@ fn vchroot_expand(context: &Context<'_>, address: UserAddr) -> Result {
         .get(..end.ok_or(ENAMETOOLONG)?)
         .unwrap_or_default();
     let base = || match args.dfd {
-        bindings::AT_FDCWD => Ok(Path::current_directory()),
+        bindings::AT_FDCWD => Path::current_directory(),
         fd => Path::of_fd(fd).map_err(|_| ENOENT),
     };
     let last = match args.flags & FOLLOW {
