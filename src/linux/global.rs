@@ -3,6 +3,8 @@
 //! A counted object that entry points without any argument of ours can find while it is published.
 //!
 //! Serves the loader, whose kernel interface passes nothing that leads to the module's state.
+//!
+//! Locks: none. Taking an object back waits for readers (RCU), so it may sleep.
 
 use core::ptr;
 use kernel::{

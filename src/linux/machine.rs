@@ -2,8 +2,9 @@
 
 //! Facts about the machine: processors, memory, load and time.
 //!
-//! Serves the host's routines. Nothing here sleeps or takes a lock. Numbers that change are those
-//! of some moment during the call.
+//! Serves the host's routines. Numbers that change are those of some moment during the call.
+//!
+//! Locks: none. Nothing here sleeps.
 //!
 //! C headers: [`include/linux/cpumask.h`](srctree/include/linux/cpumask.h),
 //! [`include/linux/vmstat.h`](srctree/include/linux/vmstat.h),

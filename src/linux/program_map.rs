@@ -3,7 +3,9 @@
 //! Mappings into the address space of the current process, as mmap(2) makes them.
 //!
 //! Serves the making of images ([`super::new_image`]), and the page that all programs share with
-//! the kernel. May sleep; takes the mmap lock.
+//! the kernel.
+//!
+//! Locks: the mmap lock, inside. May sleep.
 //!
 //! C header: [`include/linux/mm.h`](srctree/include/linux/mm.h)
 

@@ -8,6 +8,8 @@
 //! An item is an `Arc` of anything that has a [`TaskWork`] in it. Queueing allocates nothing and
 //! takes no lock. A queued item holds a reference on the module (see [`super::module`]).
 //!
+//! Locks: none. Queueing does not sleep.
+//!
 //! C header: [`include/linux/task_work.h`](srctree/include/linux/task_work.h)
 
 use core::{

@@ -3,8 +3,9 @@
 //! What processes and threads use and do: memory, processor time, state.
 //!
 //! Serves information calls. Threads are named by their process and their number in the first pid
-//! namespace; a number that a thread of another process has by now names nothing. May sleep where
-//! it says so; takes no lock of the module.
+//! namespace; a number that a thread of another process has by now names nothing.
+//!
+//! Locks: none of the module's. May sleep where it says so.
 //!
 //! C headers: [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/sched/cputime.h`](srctree/include/linux/sched/cputime.h)

@@ -5,6 +5,8 @@
 //!
 //! In XNU a violated guard is an exception for the task as well; the contract has the return code
 //! alone.
+//!
+//! Locks: `Space::table`, then `Port::state`, see [`super`].
 
 use super::{
     names_traps::{

@@ -4,6 +4,9 @@
 //!
 //! All want the caller's own task as the first argument; with another one, or none, the result is
 //! `MACH_SEND_INVALID_DEST` and nothing else is looked at.
+//!
+//! Locks: `Space::table`, with `Port::state` inside. Sets are changed, and what a name gave up is
+//! dropped, with neither held.
 
 use super::{
     entry::Object,

@@ -4,6 +4,8 @@
 //!
 //! Each goes to a send-once right that somebody gave for it. It never waits and is not bound by a
 //! queue limit (ABI traps §5.2).
+//!
+//! Locks: those of ports and sets, and `Transit::lock`, inside; so nobody may send with one held.
 
 use super::{
     carried::Carried,

@@ -2,6 +2,8 @@
 
 //! Routines that tell about ports and spaces, and set what can be set of a port (ABI mig §3.1; XNU
 //! osfmk/ipc/mach_port.c and mach_debug.c).
+//!
+//! Locks: `Space::table`, then `Port::state`, see [`super`].
 
 use super::{
     attributes::{

@@ -5,6 +5,8 @@
 //!
 //! What the traps of the same names do for the caller alone these do for any task that the caller
 //! may control.
+//!
+//! Locks: `Space::table`, then `Port::state`, see [`super`].
 
 use super::{
     names_traps,

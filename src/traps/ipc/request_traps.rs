@@ -2,6 +2,9 @@
 
 //! The trap that asks for notifications (ABI traps §5.7; XNU osfmk/ipc/mach_port.c and
 //! ipc_right.c).
+//!
+//! Locks: `Space::table`, with `Port::state` inside where a request is about a name, and released
+//! where it is about a port. Notifications are sent with neither held.
 
 use super::{
     entry::Object,

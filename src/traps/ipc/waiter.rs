@@ -6,6 +6,9 @@
 //! stands in a queue, whoever holds that queue's lock may take it out, say how the wait ended and
 //! wake the thread; see [`awaited`](crate::linux::awaited). So a message that was handed over is
 //! never lost.
+//!
+//! Locks: none of its own. The queue that a waiter stands in is that of a port or a set, whose lock
+//! protects it.
 
 use super::{
     layout::{

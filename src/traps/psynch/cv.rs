@@ -7,7 +7,9 @@
 //! When all are gone, which is when S has caught up with L, nothing is left and the words are
 //! forgotten; user space is told by a bit.
 //!
-//! Serves [`super::cv_traps`]. The table's lock protects it.
+//! Serves [`super::cv_traps`].
+//!
+//! Locks: the table's lock protects it.
 
 use super::{
     wait_list::WaitList,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel keeps of a lock in user space, by its kind. The table's lock protects it.
+//! What the kernel keeps of a lock in user space, by its kind.
+//!
+//! Locks: the table's lock protects it.
 
 use super::{
     cv::CondVar,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What is kept at a mutex or read-write lock for threads that are on their way: wake-ups that
-//! came before them, and grants that did not reach them. Pure state; the table's lock protects it.
+//! came before them, and grants that did not reach them. Pure state.
+//!
+//! Locks: the table's lock protects it.
 
 use super::word::{
     self,

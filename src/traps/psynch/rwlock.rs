@@ -6,7 +6,9 @@
 //! who hold it unlocks, the next are chosen: the writer that waits longest, or all readers that came
 //! before it. If not all who are counted are here yet, the choice waits for them.
 //!
-//! Serves [`super::rw_traps`]. The table's lock protects it.
+//! Serves [`super::rw_traps`].
+//!
+//! Locks: the table's lock protects it.
 
 use super::{
     record::{

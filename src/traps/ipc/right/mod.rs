@@ -6,7 +6,8 @@
 //! another right, and every way of getting rid of one has the effect that Mach says it has. So no
 //! path, failing ones included, can leak a right.
 //!
-//! Dropping a right can send a message or destroy a port. It must never happen under a lock.
+//! Locks: none of its own. Dropping a right can send a message or destroy a port, so it must never
+//! happen under a lock.
 
 mod named;
 mod sending;
