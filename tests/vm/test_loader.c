@@ -461,6 +461,34 @@ TEST(stack_size_of_the_program_is_honoured)
 	CHECK_HEX(program.status, 0);
 }
 
+/* Load commands that the kernel does not know, and what stands behind the last one */
+TEST(what_is_for_others_among_the_commands_is_passed_over)
+{
+	static const uint32_t more[] = {
+		0x2c, 24, 0x1000, 0x1000, 1, 0,		/* LC_ENCRYPTION_INFO_64, encrypted */
+		0x80000099, 12, 0xffffffff,
+		0xffffffff, 0xffffffff,			/* no command */
+	};
+	uint32_t counts[2];
+	struct image image;
+	uint8_t *end;
+
+	image_read(&image, PROBE, 0);
+	memcpy(counts, image.bytes + 16, sizeof(counts));
+	end = image.bytes + 32 + counts[1];
+	for (size_t i = 0; i < sizeof(more); i++)
+		REQUIRE_EQ(end[i], 0);
+	memcpy(end, more, sizeof(more));
+	counts[0] += 2;
+	counts[1] += sizeof(more);
+	memcpy(image.bytes + 16, counts, sizeof(counts));
+	image_write(&image, "/tmp/more_commands");
+	image_free(&image);
+
+	run_probe("/tmp/more_commands", NULL);
+	CHECK(strstr(program.text, "\nend\n") != NULL);
+}
+
 static void read_proc(pid_t pid, const char *file, char *text, size_t size)
 {
 	char path[64];

@@ -83,15 +83,7 @@ impl<'a> Iterator for Commands<'a> {
     type Item = Result<Command<'a>, Reject>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(left) = self.left.checked_sub(1) else {
-            if self.rest.is_empty() {
-                return None;
-            }
-            self.rest = &[];
-            return Some(Err(Reject::TrailingCommands));
-        };
-
-        self.left = left;
+        self.left = self.left.checked_sub(1)?;
         let item = self.step();
         if item.is_err() {
             self.left = 0;

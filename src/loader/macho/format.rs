@@ -56,10 +56,6 @@ pub(super) const LC_UNIXTHREAD: u32 = 0x5;
 pub(super) const LC_LOAD_DYLINKER: u32 = 0xe;
 /// A segment of a 64-bit file.
 pub(super) const LC_SEGMENT_64: u32 = 0x19;
-/// Encryption of a range of a 32-bit file.
-pub(super) const LC_ENCRYPTION_INFO: u32 = 0x21;
-/// Encryption of a range of a 64-bit file.
-pub(super) const LC_ENCRYPTION_INFO_64: u32 = 0x2c;
 /// Entry point as an offset in the file, for the dynamic linker to use.
 pub(super) const LC_MAIN: u32 = 0x8000_0028;
 
@@ -264,17 +260,6 @@ pub(super) struct ThreadState64 {
     pub(super) rest: [U64; 4],
 }
 
-/// `struct encryption_info_command`, and the start of its 64-bit form.
-#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(super) struct EncryptionInfoCommand {
-    pub(super) command: LoadCommand,
-    pub(super) cryptoff: U32,
-    pub(super) cryptsize: U32,
-    /// Which encryption; 0 means none.
-    pub(super) cryptid: U32,
-}
-
 const _: () = {
     assert!(size_of::<FatHeader>() == 8);
     assert!(size_of::<FatArch>() == 20);
@@ -289,7 +274,6 @@ const _: () = {
     assert!(size_of::<DylinkerCommand>() == 12);
     assert!(size_of::<EntryPointCommand>() == 24);
     assert!(size_of::<ThreadState64>() == 4 * X86_THREAD_STATE64_COUNT as usize);
-    assert!(size_of::<EncryptionInfoCommand>() == 20);
 };
 
 /// Looks at the start of `bytes` as a `T`; `None` when they are too few.

@@ -11,12 +11,9 @@ use super::{
     },
     format::{
         DylinkerCommand,
-        EncryptionInfoCommand,
         EntryPointCommand,
         ThreadCommand32,
         ThreadCommand64,
-        LC_ENCRYPTION_INFO,
-        LC_ENCRYPTION_INFO_64,
         LC_LOAD_DYLINKER,
         LC_MAIN,
         LC_SEGMENT,
@@ -92,13 +89,8 @@ impl<'a> Parser<'a, '_> {
             LC_UNIXTHREAD => self.thread(command),
             LC_MAIN => self.main(command),
             LC_LOAD_DYLINKER => self.load_dylinker(command),
-            LC_ENCRYPTION_INFO | LC_ENCRYPTION_INFO_64 => {
-                match command.view::<EncryptionInfoCommand>()?.cryptid.get() {
-                    0 => Ok(()),
-                    _ => Err(Reject::Encrypted),
-                }
-            }
-            // The rest is for dynamic linkers and debuggers.
+            // The rest is for dynamic linkers and debuggers; what is encrypted is not looked for
+            // (ABI loader §4).
             _ => Ok(()),
         }
     }

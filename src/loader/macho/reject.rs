@@ -57,7 +57,6 @@ rejects! {
     CommandMisaligned => "size of a load command is not a multiple of four",
     CommandOverrun => "load command reaches beyond the load commands",
     TooFewCommands => "load commands end before the announced number",
-    TrailingCommands => "load commands go on after the announced number",
 
     // Segments.
     WrongWidthSegment => "segment of the other width",
@@ -99,5 +98,4 @@ rejects! {
     WrongWidthDylinker => "dynamic linker of the other width",
     NotAProgram => "dynamic linker cannot be executed",
 
-    Encrypted => "encrypted file",
 }

@@ -142,11 +142,23 @@ fn unknown_commands_are_skipped() {
 }
 
 #[test]
-fn unencrypted_encryption_info_is_fine() {
-    let image = Image::program()
-        .and(command(0x21, &[0; 12]))
-        .and(command(0x2c, &[0; 16]));
-    parse(&image.bytes(), image.file_size, Role::Program, |_| ()).unwrap();
+fn encryption_is_not_looked_for() {
+    for cryptid in [0, 1] {
+        let image = Image::program()
+            .and(command(0x21, &words(&[0x1000, 0x1000, cryptid])))
+            .and(command(0x2c, &words(&[0x1000, 0x1000, cryptid, 0])));
+        parse(&image.bytes(), image.file_size, Role::Program, |_| ()).unwrap();
+    }
+}
+
+#[test]
+fn commands_end_with_the_announced_number() {
+    let mut image = Image::program().and(words(&[0xffff_ffff; 3]));
+    image.ncmds = Some(5);
+    parse(&image.bytes(), image.file_size, Role::Program, |plan| {
+        assert_eq!(plan.segments().len(), 4);
+    })
+    .unwrap();
 }
 
 #[test]

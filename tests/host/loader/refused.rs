@@ -157,11 +157,6 @@ fn command_cases() -> Vec<Case> {
             Image::program().and(command(0xe, &[])),
         ),
         program(
-            CommandTooShort,
-            "LC_ENCRYPTION_INFO of 16 bytes",
-            Image::program().and(command(0x21, &[0; 8])),
-        ),
-        program(
             CommandMisaligned,
             "cmdsize 10",
             Image::program().and(words(&[0x99, 10, 0])),
@@ -199,11 +194,6 @@ fn command_cases() -> Vec<Case> {
                 i.sizeofcmds = Some(len + 4);
                 i.commands.push(words(&[0x99]));
             }),
-        ),
-        program(
-            TrailingCommands,
-            "ncmds 4 of 5",
-            changed(|i| i.ncmds = Some(4)),
         ),
     ]
 }
@@ -490,16 +480,6 @@ fn entry_cases() -> Vec<Case> {
         ),
         program(DylinkerNameRelative, "relative", bare(b"dyld\0\0\0\0", 12)),
         program(DylinkerNameRelative, "empty", bare(b"\0\0\0\0", 12)),
-        program(
-            Encrypted,
-            "LC_ENCRYPTION_INFO",
-            Image::program().and(command(0x21, &words(&[0x1000, 0x1000, 1]))),
-        ),
-        program(
-            Encrypted,
-            "LC_ENCRYPTION_INFO_64",
-            Image::program().and(command(0x2c, &words(&[0x1000, 0x1000, 1, 0]))),
-        ),
     ]
 }
 
