@@ -4,7 +4,11 @@
 //!
 //! Locks: none may be held where events are read or written.
 
-use super::errno::Errno;
+use super::{
+    errno::Errno,
+    filter::Asked,
+    knote::State, //
+};
 use crate::{
     abi::{
         kevent::{
@@ -21,6 +25,7 @@ use crate::{
     },
     linux::wait::Deadline,
 };
+use kernel::fs::File;
 use zerocopy::{
     FromBytes,
     Immutable,
@@ -108,7 +113,7 @@ pub(super) struct Call<'a> {
     context: &'a Context<'a>,
     /// What is left of the area for messages.
     pub(super) area: Area,
-    /// Where the event that is looked for will be written. Until then a filter may use it.
+    /// As [`Asked::slot`].
     pub(super) slot: UserAddr,
 }
 
@@ -118,6 +123,22 @@ impl<'a> Call<'a> {
             context,
             area,
             slot: UserAddr(0),
+        }
+    }
+
+    /// What a filter is asked with by this call.
+    #[inline]
+    pub(super) fn asked<'b>(
+        &'b mut self,
+        state: &'b mut State,
+        file: Option<&'b File>,
+    ) -> Asked<'b> {
+        Asked {
+            state,
+            context: self.context,
+            file,
+            area: &mut self.area,
+            slot: self.slot,
         }
     }
 

@@ -74,7 +74,7 @@ impl Drop for Changed<'_> {
 #[inline]
 pub(super) fn apply<'a>(
     kqueue: KqueueBorrow<'a>,
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     change: &mut Kevent,
 ) -> Result<Option<Changed<'a>>, Errno> {
     const VANISHING: u16 = ev::ADD | ev::DISPATCH2;
@@ -241,7 +241,7 @@ fn outcome(activity: Activity, flags: u16) -> Outcome {
 #[inline]
 fn touch<'a>(
     kqueue: KqueueBorrow<'a>,
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     change: &Kevent,
     mut turn: KnoteTurn,
     watched: Option<BorrowedFd>,
@@ -252,7 +252,7 @@ fn touch<'a>(
     let touched = match &mut contents.source {
         // It has its last event still to report.
         _ if is_over => Ok(Activity::of(change.flags & ev::ENABLE != 0)),
-        Some(source) => source.touch(&mut contents.state, change, call, file),
+        Some(source) => source.touch(change, call.asked(&mut contents.state, file)),
         None => Ok(Activity::Quiet),
     };
     let activity = match touched {

@@ -207,7 +207,7 @@ fn report(
         let activity = match &mut contents.source {
             Some(source) => {
                 let file = watched.as_ref().map(BorrowedFd::file);
-                source.process(state, event, call, file)
+                source.process(event, call.asked(state, file))
             }
             None => Activity::Quiet,
         };

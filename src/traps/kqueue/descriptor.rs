@@ -12,12 +12,12 @@
 //! wait queues.
 
 use super::{
-    call::Call,
     errno::Errno,
     file,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::{
@@ -146,13 +146,8 @@ impl Filter for Ready {
         Ok((ready, activity))
     }
 
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        _call: &Call<'_>,
-        file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        let Asked { state, file, .. } = asked;
         state.fflags = change.fflags;
         state.data = change.data;
         // The new low-water mark may be reached.
@@ -162,15 +157,12 @@ impl Filter for Ready {
         })
     }
 
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        call: &mut Call<'_>,
-        file: Option<&File>,
-    ) -> Activity {
-        match file {
-            Some(file) => self.look(file, poll::events(file), state, Some((event, call.slot))),
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
+        match asked.file {
+            Some(file) => {
+                let event = Some((event, asked.slot));
+                self.look(file, poll::events(file), asked.state, event)
+            }
             None => Activity::Quiet,
         }
     }

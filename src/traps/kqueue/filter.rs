@@ -11,7 +11,7 @@
 //! come before that one.
 
 use super::{
-    call::Call,
+    call::Area,
     descriptor::Ready,
     errno::Errno,
     knote::{
@@ -26,9 +26,12 @@ use super::{
     vnode::Vnode, //
 };
 use crate::{
-    abi::kevent::{
-        filter,
-        Kevent, //
+    abi::{
+        kevent::{
+            filter,
+            Kevent, //
+        },
+        UserAddr, //
     },
     core::Context,
 };
@@ -62,6 +65,19 @@ pub(super) struct Adding<'a> {
     pub(super) file: Option<&'a File>,
 }
 
+/// What a filter is asked with.
+pub(super) struct Asked<'a> {
+    /// What the client asked for before.
+    pub(super) state: &'a mut State,
+    pub(super) context: &'a Context<'a>,
+    /// Of filters for descriptors: the file of the identity, unless that is gone.
+    pub(super) file: Option<&'a File>,
+    /// What is left of the call's area for messages.
+    pub(super) area: &'a mut Area,
+    /// Where the event that is looked for will be written. Until then the filter may use it.
+    pub(super) slot: UserAddr,
+}
+
 /// A filter: a knote's registration with what the event is about. Dropping it ends it, and no hook
 /// of it is used any more afterwards.
 pub(super) trait Filter: Sized + Send {
@@ -69,30 +85,17 @@ pub(super) trait Filter: Sized + Send {
     /// already. On failure nothing is left.
     fn attach(adding: Adding<'_>, state: &mut State) -> Result<(Self, Activity), Errno>;
 
-    /// Takes over what the client asks for now. Filters for descriptors get the file. On failure
-    /// nothing is changed.
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        _call: &Call<'_>,
-        _file: Option<&File>,
-    ) -> Result<Activity, Errno> {
-        state.fflags = change.fflags;
-        state.data = change.data;
+    /// Takes over what the client asks for now. On failure nothing is changed.
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        asked.state.fflags = change.fflags;
+        asked.state.data = change.data;
         Ok(Activity::Quiet)
     }
 
     /// The event may be reported now: tells whether there still is one, and completes `event`,
     /// which has the knote's identity, flags, `udata` and more data already. With `EV_ONESHOT` in
-    /// its flags it is the knote's last. Filters for descriptors get the file.
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        call: &mut Call<'_>,
-        file: Option<&File>,
-    ) -> Activity;
+    /// its flags it is the knote's last.
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity;
 }
 
 /// A registration of any filter.
@@ -130,41 +133,29 @@ impl Source {
 
     /// As [`Filter::touch`].
     #[inline]
-    pub(super) fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        call: &Call<'_>,
-        file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    pub(super) fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
         match self {
-            Self::User(source) => source.touch(state, change, call, file),
-            Self::Timer(source) => source.touch(state, change, call, file),
-            Self::MachPort(source) => source.touch(state, change, call, file),
-            Self::Ready(source) => source.touch(state, change, call, file),
-            Self::Vnode(source) => source.touch(state, change, call, file),
-            Self::Process(source) => source.touch(state, change, call, file),
-            Self::Signal(source) => source.touch(state, change, call, file),
+            Self::User(source) => source.touch(change, asked),
+            Self::Timer(source) => source.touch(change, asked),
+            Self::MachPort(source) => source.touch(change, asked),
+            Self::Ready(source) => source.touch(change, asked),
+            Self::Vnode(source) => source.touch(change, asked),
+            Self::Process(source) => source.touch(change, asked),
+            Self::Signal(source) => source.touch(change, asked),
         }
     }
 
     /// As [`Filter::process`].
     #[inline]
-    pub(super) fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        call: &mut Call<'_>,
-        file: Option<&File>,
-    ) -> Activity {
+    pub(super) fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
         match self {
-            Self::User(source) => source.process(state, event, call, file),
-            Self::Timer(source) => source.process(state, event, call, file),
-            Self::MachPort(source) => source.process(state, event, call, file),
-            Self::Ready(source) => source.process(state, event, call, file),
-            Self::Vnode(source) => source.process(state, event, call, file),
-            Self::Process(source) => source.process(state, event, call, file),
-            Self::Signal(source) => source.process(state, event, call, file),
+            Self::User(source) => source.process(event, asked),
+            Self::Timer(source) => source.process(event, asked),
+            Self::MachPort(source) => source.process(event, asked),
+            Self::Ready(source) => source.process(event, asked),
+            Self::Vnode(source) => source.process(event, asked),
+            Self::Process(source) => source.process(event, asked),
+            Self::Signal(source) => source.process(event, asked),
         }
     }
 }

@@ -11,11 +11,11 @@
 //! Locks: that of the port or set, then `Kqueue::ready`.
 
 use super::{
-    call::Call,
     errno::Errno,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::{
@@ -38,7 +38,6 @@ use crate::{
     },
 };
 use kernel::{
-    fs::File,
     prelude::*,
     sync::Arc, //
 };
@@ -85,33 +84,22 @@ impl Filter for MachPort {
         Ok((Self(watch), activity))
     }
 
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        call: &Call<'_>,
-        _file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        let Asked { state, context, .. } = asked;
         let [address, size, ..] = change.ext;
         state.fflags = change.fflags;
         state.ext = [address, size, 0, 0];
-        Ok(Activity::of(self.0.peek(call.context()).is_some()))
+        Ok(Activity::of(self.0.peek(context).is_some()))
     }
 
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        call: &mut Call<'_>,
-        _file: Option<&File>,
-    ) -> Activity {
-        let [address, size, priorities, _] = state.ext;
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
+        let [address, size, priorities, _] = asked.state.ext;
         event.ext = [address, size, priorities, 0];
-        let options = state.fflags & OPTIONS;
+        let options = asked.state.fflags & OPTIONS;
         if options & option::MACH_RCV_MSG != 0 {
-            return self.receive(address, size, options, event, call);
+            return self.receive(address, size, options, event, asked);
         }
-        let Some(polled) = self.0.peek(call.context()) else {
+        let Some(polled) = self.0.peek(asked.context) else {
             return Activity::Quiet;
         };
         if self.0.is_set() {
@@ -128,11 +116,11 @@ impl MachPort {
         size: u64,
         mut options: u32,
         event: &mut Kevent,
-        call: &mut Call<'_>,
+        asked: Asked<'_>,
     ) -> Activity {
         // CAST: A size has 32 bits, as in `mach_msg`.
         let own_size = size as u32;
-        let area = call.area;
+        let Asked { context, area, .. } = asked;
         let from_area = own_size == 0;
         let (address, size, at_end) = if from_area {
             options |= option::MACH_RCV_LARGE | option::MACH_RCV_LARGE_IDENTITY;
@@ -143,7 +131,7 @@ impl MachPort {
         };
         let received = self
             .0
-            .receive(call.context(), UserAddr(address), size, options, at_end);
+            .receive(context, UserAddr(address), size, options, at_end);
         let Some(received) = received else {
             return Activity::Quiet;
         };
@@ -159,7 +147,7 @@ impl MachPort {
         event.ext = [received.address.0, used, 0, 0];
         let is_kept = received.port != PortName::NULL;
         if from_area && !is_kept {
-            call.area.use_up(used);
+            area.use_up(used);
         }
         Activity::Active
     }

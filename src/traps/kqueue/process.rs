@@ -9,11 +9,11 @@
 //! under those of `core::watch`.
 
 use super::{
-    call::Call,
     errno::Errno,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::{
@@ -39,7 +39,6 @@ use crate::{
     },
 };
 use kernel::{
-    fs::File,
     prelude::*,
     sync::{
         atomic::{
@@ -139,13 +138,8 @@ impl Filter for Process {
         Ok((knote, Activity::Quiet))
     }
 
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        _call: &Call<'_>,
-        _file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        let state = asked.state;
         check(&self.process, change.fflags)?;
         state.fflags = change.fflags;
         state.data = change.data;
@@ -153,13 +147,8 @@ impl Filter for Process {
         Ok(Activity::of(self.life.seen.peek() & change.fflags != 0))
     }
 
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        _call: &mut Call<'_>,
-        _file: Option<&File>,
-    ) -> Activity {
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
+        let state = asked.state;
         event.fflags = self.life.seen.xchg(0, Full) & state.fflags;
         if event.fflags & note::EXIT != 0 {
             event.flags |= ev::EOF | ev::ONESHOT;

@@ -9,11 +9,11 @@
 //! (spinlock), before `Kqueue::ready`.
 
 use super::{
-    call::Call,
     errno::Errno,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::{
@@ -27,7 +27,6 @@ use crate::abi::kevent::{
     Kevent, //
 };
 use kernel::{
-    fs::File,
     new_spinlock,
     prelude::*,
     sync::{
@@ -131,13 +130,7 @@ impl Filter for Signal {
         Ok((Self { signals, awaited }, Activity::Quiet))
     }
 
-    fn process(
-        &mut self,
-        _state: &mut State,
-        event: &mut Kevent,
-        _call: &mut Call<'_>,
-        _file: Option<&File>,
-    ) -> Activity {
+    fn process(&mut self, event: &mut Kevent, _asked: Asked<'_>) -> Activity {
         let count = self.awaited.count.xchg(0, Full);
         event.data = i64::try_from(count).unwrap_or(i64::MAX);
         Activity::of(count != 0)

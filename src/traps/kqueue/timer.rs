@@ -9,11 +9,11 @@
 //! interrupt.
 
 use super::{
-    call::Call,
     errno::Errno,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::{
@@ -38,7 +38,6 @@ use crate::{
     },
 };
 use kernel::{
-    fs::File,
     prelude::*,
     sync::{
         atomic::{
@@ -196,13 +195,8 @@ impl Filter for Timer {
         Ok((timer, activity))
     }
 
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        _call: &Call<'_>,
-        _file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        let state = asked.state;
         if (state.fflags ^ change.fflags) & note::ABSOLUTE != 0 {
             return Err(Errno::EINVAL);
         }
@@ -221,13 +215,8 @@ impl Filter for Timer {
         Ok(self.set())
     }
 
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        _call: &mut Call<'_>,
-        _file: Option<&File>,
-    ) -> Activity {
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
+        let state = asked.state;
         let [_, _, third, fourth] = state.ext;
         if !self.alarm.job().has_come.peek() || !self.alarm.job().has_come.xchg(false, Full) {
             // It has been set to another time since.

@@ -5,11 +5,11 @@
 //! Source of the behaviour: XNU bsd/kern/kern_event.c, `filt_user*`. Locks: none.
 
 use super::{
-    call::Call,
     errno::Errno,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::State, //
@@ -19,7 +19,6 @@ use crate::abi::kevent::{
     user,
     Kevent, //
 };
-use kernel::fs::File;
 
 /// An event of the client's own.
 pub(super) struct User {
@@ -33,13 +32,8 @@ impl Filter for User {
     }
 
     #[inline]
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        _call: &Call<'_>,
-        _file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        let state = asked.state;
         let flags = change.fflags & user::FLAGS_MASK;
         match change.fflags & user::CONTROL_MASK {
             user::AND => state.fflags &= flags,
@@ -53,13 +47,8 @@ impl Filter for User {
     }
 
     #[inline]
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        _call: &mut Call<'_>,
-        _file: Option<&File>,
-    ) -> Activity {
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
+        let state = asked.state;
         let activity = Activity::of(self.is_triggered);
         event.fflags = state.fflags;
         event.data = state.data;

@@ -19,11 +19,11 @@
 //! operation gives which notes. Locks: none; watchers are told under those of `linux::file_watch`.
 
 use super::{
-    call::Call,
     errno::Errno,
     filter::{
         Activity,
         Adding,
+        Asked,
         Filter, //
     },
     knote::{
@@ -38,6 +38,7 @@ use crate::{
         vnode as note,
         Kevent, //
     },
+    core::Context,
     linux::{
         file_watch::{
             Descriptor,
@@ -219,34 +220,23 @@ impl Filter for Vnode {
         Ok((vnode, Activity::Quiet))
     }
 
-    fn touch(
-        &mut self,
-        state: &mut State,
-        change: &Kevent,
-        _call: &Call<'_>,
-        _file: Option<&File>,
-    ) -> Result<Activity, Errno> {
+    fn touch(&mut self, change: &Kevent, asked: Asked<'_>) -> Result<Activity, Errno> {
+        let state = asked.state;
         state.fflags = change.fflags;
         state.data = change.data;
         self.changes.wanted.store(change.fflags, Relaxed);
         Ok(Activity::of(self.changes.seen.peek() & change.fflags != 0))
     }
 
-    fn process(
-        &mut self,
-        state: &mut State,
-        event: &mut Kevent,
-        call: &mut Call<'_>,
-        file: Option<&File>,
-    ) -> Activity {
-        if let (true, Some(file)) = (self.changes.moved.xchg(false, Full), file) {
-            self.follow(file, call);
+    fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
+        if let (true, Some(file)) = (self.changes.moved.xchg(false, Full), asked.file) {
+            self.follow(file, asked.context);
         }
-        let seen = match state.flags & ev::CLEAR {
+        let seen = match asked.state.flags & ev::CLEAR {
             0 => self.changes.seen.load(Relaxed),
             _ => self.changes.seen.xchg(0, Full),
         };
-        event.fflags = seen & state.fflags;
+        event.fflags = seen & asked.state.fflags;
         if event.fflags & note::REVOKE != 0 {
             event.flags |= ev::EOF | ev::ONESHOT;
         }
@@ -257,8 +247,8 @@ impl Filter for Vnode {
 impl Vnode {
     /// Watches the directory in which it is now. Should there be no memory for that, its removal
     /// is not told; the event that has come is more important.
-    fn follow(&mut self, file: &File, call: &Call<'_>) {
-        let parent = TaskKqueues::file_watches(call.context())
+    fn follow(&mut self, file: &File, context: &Context<'_>) {
+        let parent = TaskKqueues::file_watches(context)
             .and_then(|watches| ParentWatch::new(watches, file, &self.changes));
         if let Ok(parent) = parent {
             self.parent = parent;
