@@ -20,6 +20,10 @@ $(MACHO)/tests/messages: $(MACHO)/tests/messages.o $(MACHO_START) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-static,$@,$(filter %.o,$^),-pie)
 
+$(MACHO)/tests/kevents: $(MACHO)/tests/kevents.o $(MACHO_START) demo/relink.py
+	@echo "  LD [O] $@"
+	$(Q)$(call macho-static,$@,$(filter %.o,$^),-pie)
+
 $(MACHO)/tests/probe_fixed: $(MACHO_PROBE) $(MACHO_START) demo/relink.py
 	@echo "  LD [O] $@"
 	$(Q)$(call macho-static,$@,$(filter %.o,$^),-no_pie)
@@ -63,6 +67,10 @@ $(MACHO)/tests/messages32: $(MACHO)/i386/tests/messages.o $(MACHO32_START) $(MAC
 	@echo "  LD [O] $@"
 	$(Q)$(call macho32,$@,$(filter %.o,$^),0x4000,static)
 
+$(MACHO)/tests/kevents32: $(MACHO)/i386/tests/kevents.o $(MACHO32_START) $(MACHO32_TOOLS)
+	@echo "  LD [O] $@"
+	$(Q)$(call macho32,$@,$(filter %.o,$^),0x4000,static)
+
 $(MACHO)/tests/probe32_fixed: $(MACHO32_PROBE) $(MACHO32_TOOLS)
 	@echo "  LD [O] $@"
 	$(Q)$(call macho32,$@,$(filter %.o,$^),0x20000,fixed)
@@ -81,7 +89,7 @@ $(MACHO)/tests/dynamic32: $(MACHO)/i386/tests/dynamic.o $(MACHO32_TOOLS)
 	$(Q)$(call macho32,$@,$(filter %.o,$^),0x1000000,dynamic:/macho/dyld32,-e main)
 
 INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,probe32 probe32_fixed probe32_low dyld32 dynamic32)
-INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,messages messages32)
+INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,messages messages32 kevents kevents32)
 INITRAMFS_EXTRA += $(addprefix $(MACHO_TESTS)/,probe probe_fixed dyld dynamic dynamic_fixed)
 
 # Where programs of others look for it

@@ -153,6 +153,48 @@ TEST(another_image_is_told)
 	CHECK_EQ(event.data, 9 << 8);
 }
 
+TEST(what_was_not_fetched_before_the_end_is_the_last)
+{
+	struct event event;
+	struct life life;
+	int kqueue;
+	pid_t pid;
+
+	mach_open();
+	kqueue = new_kqueue();
+	pid = begin(&life, exits_with_7);
+	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_FORK)), 0);
+	next(&life);
+	next(&life);
+	wait_child(pid);
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 1);
+	CHECK_HEX(event.fflags, NOTE_FORK);
+	CHECK_HEX(event.flags, EV_ADD | EV_CLEAR | EV_EOF | EV_ONESHOT);
+	CHECK_RET(change_event(kqueue, PROC(pid, EV_DELETE)), -ENOENT);
+}
+
+TEST(who_does_not_want_the_end_has_nothing_of_it)
+{
+	struct event event;
+	struct life life;
+	int kqueue;
+	pid_t pid;
+
+	mach_open();
+	kqueue = new_kqueue();
+	pid = begin(&life, exits_with_7);
+	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_EXEC)), 0);
+	next(&life);
+	next(&life);
+	wait_child(pid);
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 0);
+	/* It is still there, but wanting the end comes too late. */
+	CHECK_RET(change_event(kqueue, PROC(pid, 0, NOTE_EXIT)), 0);
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 0);
+	CHECK_RET(change_event(kqueue, PROC(pid, EV_DELETE)), 0);
+	CHECK_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_EXIT)), -ESRCH);
+}
+
 TEST(a_thread_that_waits_is_told_of_the_end)
 {
 	struct event event;

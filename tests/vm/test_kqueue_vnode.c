@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -324,6 +325,41 @@ TEST(a_closed_file_tells_nothing_and_is_not_kept)
 	close(again);
 	REQUIRE(!chdir("/"));
 	CHECK(!umount(DIR_PATH));
+}
+
+TEST(unlocking_is_not_told)
+{
+	struct event event;
+
+	prepare();
+	watch(file, EV_ADD | EV_CLEAR, NOTE_FUNLOCK);
+	REQUIRE(!flock(file, LOCK_EX) && !flock(file, LOCK_UN));
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 0);
+	watch(file, EV_ADD | EV_CLEAR, NOTE_FUNLOCK | NOTE_ATTRIB);
+	chmod_file();
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 1);
+	CHECK_HEX(event.fflags, NOTE_ATTRIB);
+	finish();
+}
+
+/* A file that is open keeps its file system: what NOTE_REVOKE tells does not come about. */
+TEST(an_open_file_is_not_revoked)
+{
+	struct event event;
+
+	prepare();
+	watch(file, EV_ADD | EV_CLEAR, NOTE_REVOKE);
+	watch(directory, EV_ADD | EV_CLEAR, ALL_NOTES);
+	REQUIRE(!chdir("/"));
+	CHECK(umount(DIR_PATH) == -1 && errno == EBUSY);
+	CHECK(!umount2(DIR_PATH, MNT_DETACH));
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 0);
+	/* Out of sight, it goes on as it was. */
+	REQUIRE(!fchmod(file, 0640) && !fchmod(directory, 0750));
+	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 1);
+	CHECK_EQ(event.ident, directory);
+	CHECK_HEX(event.fflags, NOTE_ATTRIB);
+	CHECK_HEX(event.flags, EV_ADD | EV_CLEAR);
 }
 
 static void write_until(void *argument)

@@ -49,38 +49,45 @@ use kernel::{
     },
 };
 
+/// That the process is no more, among the notes: a bit that no client can ask for.
+const ENDED: u32 = note::TRACK;
+
 /// What has happened to the process.
 struct Life {
     hook: Hook,
     /// The notes that the client wants.
     wanted: Atomic<u32>,
-    /// Those that have come since they were last reported.
+    /// Those that have come since they were last reported, and [`ENDED`].
     seen: Atomic<u32>,
     /// How it ended, as wait(2) tells it.
     status: Atomic<u32>,
 }
 
 impl Life {
-    fn note(&self, note: u32) {
-        if self.wanted.peek() & note == 0 {
+    /// Something has happened that `note` tells, if it is wanted, and `mark` in any case.
+    fn note(&self, note: u32, mark: u32) {
+        let wanted = self.wanted.peek() & note;
+        if wanted | mark == 0 {
             return;
         }
         let mut seen = self.seen.load(Relaxed);
-        while let Err(other) = self.seen.cmpxchg(seen, seen | note, Full) {
+        while let Err(other) = self.seen.cmpxchg(seen, seen | wanted | mark, Full) {
             seen = other;
         }
-        self.hook.activate();
+        if wanted != 0 {
+            self.hook.activate();
+        }
     }
 }
 
 impl ProcessWatcher for Life {
     fn notify(&self, _process: &ProcessId, event: ProcessEvent<'_>) {
         match event {
-            ProcessEvent::Forked(_) => self.note(note::FORK),
-            ProcessEvent::Replaced => self.note(note::EXEC),
+            ProcessEvent::Forked(_) => self.note(note::FORK, 0),
+            ProcessEvent::Replaced => self.note(note::EXEC, 0),
             ProcessEvent::Exited(status) => {
                 self.status.store(status, Release);
-                self.note(note::EXIT);
+                self.note(note::EXIT, ENDED);
             }
             // That its parent has taken note has not been told for long on macOS either.
             ProcessEvent::Reaped => {}
@@ -149,13 +156,15 @@ impl Filter for Process {
 
     fn process(&mut self, event: &mut Kevent, asked: Asked<'_>) -> Activity {
         let state = asked.state;
-        event.fflags = self.life.seen.xchg(0, Full) & state.fflags;
-        if event.fflags & note::EXIT != 0 {
+        let seen = self.life.seen.xchg(0, Full);
+        event.fflags = seen & state.fflags;
+        if seen & ENDED != 0 {
+            // Whatever is told now is the last, also if the end is not wanted.
             event.flags |= ev::EOF | ev::ONESHOT;
-            if state.fflags & note::EXITSTATUS != 0 {
-                event.fflags |= note::EXITSTATUS;
-                event.data = (self.life.status.peek_acquire() & note::DATA_MASK).into();
-            }
+        }
+        if event.fflags & note::EXIT != 0 && state.fflags & note::EXITSTATUS != 0 {
+            event.fflags |= note::EXITSTATUS;
+            event.data = (self.life.status.peek_acquire() & note::DATA_MASK).into();
         }
         Activity::of(event.fflags != 0)
     }

@@ -10,7 +10,7 @@
 //! | `NOTE_ATTRIB` | mode, owner, times or extended attributes have changed |
 //! | `NOTE_LINK` | the number of names has changed; of a directory, a subdirectory came or went |
 //! | `NOTE_RENAME` | it has another name |
-//! | `NOTE_REVOKE` | its file system was unmounted |
+//! | `NOTE_REVOKE` | its file system has ended, which an open file keeps from coming about |
 //!
 //! `NOTE_FUNLOCK` never comes: the kernel tells nobody of locks. That a directory was removed is an
 //! event of the directory that it was in only; so that one is watched as well.
