@@ -258,6 +258,18 @@ TEST(insert_under_a_name_in_use)
 	CHECK_UNKNOWN(port);
 	CHECK(has_right(names[0], RECEIVE));
 	CHECK_SEND_UREFS(names[1], 1);
+
+	/* A name that differs only in its generation cannot be made, nor one of index 0. */
+	port = new_port();
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		CHECK_RET(insert_right(names[i] ^ 4, port, MAKE_SEND_ONCE), KERN_FAILURE);
+		CHECK_NOTIFIED(port, NOTIFY_SEND_ONCE);
+		CHECK_UNKNOWN(names[i] ^ 4);
+	}
+	CHECK_RET(insert_right(3, port, MAKE_SEND_ONCE), KERN_FAILURE);
+	CHECK_NOTIFIED(port, NOTIFY_SEND_ONCE);
+	CHECK_RET(insert_right(names[0] ^ 4, port, MOVE_RECEIVE), KERN_FAILURE);
+	CHECK_UNKNOWN(port);
 }
 
 TEST(insert_under_a_second_name)

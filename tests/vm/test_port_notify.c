@@ -738,6 +738,32 @@ TEST(requests_are_released_with_the_port)
 
 /* Send possible */
 
+/* Messages go first, then it is told that the port is dead, then who asked for something else. */
+TEST(order_when_a_port_dies)
+{
+	name_t port, notify, previous;
+
+	mach_open();
+	for (int mod = 0; mod < 2; mod++) {
+		port = new_send_right();
+		notify = new_port();
+		CHECK_RET(request_notification(port, NOTIFY_NO_SENDERS, 0, notify, MAKE_SEND_ONCE,
+					       &previous), KERN_SUCCESS);
+		CHECK_RET(request_notification(port, NOTIFY_DEAD_NAME, 0, notify, MAKE_SEND_ONCE,
+					       &previous), KERN_SUCCESS);
+		CHECK_RET(send_with_reply(port, COPY_SEND, notify, MAKE_SEND_ONCE, 1), 0);
+		CHECK_RET(send_with_reply(port, COPY_SEND, notify, MAKE_SEND_ONCE, 2), 0);
+		CHECK_RET(mod ? mod_refs(port, RECEIVE, -1) : port_destruct(port, 0, 0),
+			  KERN_SUCCESS);
+		CHECK_NOTIFIED(notify, NOTIFY_SEND_ONCE);
+		CHECK_NOTIFIED(notify, NOTIFY_SEND_ONCE);
+		CHECK_NOTIFIED(notify, NOTIFY_DEAD_NAME);
+		CHECK_NOTIFIED(notify, NOTIFY_SEND_ONCE);
+		CHECK_NO_MESSAGE(notify);
+		CHECK_UREFS(port, DEAD_NAME, 2);
+	}
+}
+
 TEST(send_possible_at_once)
 {
 	name_t notify, port, once;

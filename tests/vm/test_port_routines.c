@@ -95,6 +95,7 @@ BOTH(names_are_chosen)
 		CHECK_RET(RPC(&rpc, task, 3203, rights[i], name), 0);
 		CHECK_HEX(type_of(&rpc, task, name), TYPE(rights[i]));
 		CHECK_RET(RPC(&rpc, task, 3203, rights[i], name), KERN_NAME_EXISTS);
+		CHECK_RET(RPC(&rpc, task, 3203, rights[i], name ^ 4), KERN_FAILURE);
 	}
 	CHECK_RET(RPC(&rpc, task, 3203, MACH_PORT_RIGHT_SEND, name), KERN_INVALID_VALUE);
 	CHECK_RET(RPC(&rpc, task, 3203, MACH_PORT_RIGHT_RECEIVE, 0), KERN_INVALID_VALUE);

@@ -163,6 +163,7 @@ impl Space {
 
     /// Enters the right in `right`, for `port`, under the fixed `name`, which the table reaches. A
     /// right that joins one that is there already is left in `right`, as is one that is refused.
+    /// `KERN_FAILURE` for a name that differs from one in use only in its generation.
     pub(super) fn enter_as(
         &self,
         table: &mut Table,
@@ -203,8 +204,8 @@ impl Space {
                         Object::Receive(mut rights) => rights.take_receive().map(Right::Receive),
                         _ => None,
                     };
-                    // The index is in use under another generation.
-                    Err(KernError::NAME_EXISTS)
+                    // The index is in use under another generation, or is none.
+                    Err(KernError::FAILURE)
                 }
             };
         };

@@ -101,11 +101,14 @@ fn allocate_as(space: &Space, right: i32, name: PortName) -> KernResult {
     space.reach(name)?;
     let mut object = Some(object);
     space.with(|table| {
+        if table.peek(name).is_some() {
+            return Err(KernError::NAME_EXISTS);
+        }
         let taken = object.take().ok_or(KernError::FAILURE)?;
         table.insert_as(name, taken, 1).map(drop).map_err(|back| {
             // Dropped with the variable, after the unlock.
             object = Some(back);
-            KernError::NAME_EXISTS
+            KernError::FAILURE
         })
     })
 }

@@ -15,7 +15,10 @@ use super::{
         PortState,
         Receiver, //
     },
-    right::Right,
+    right::{
+        Right,
+        SendOnceRight, //
+    },
     waiter::Outcome, //
 };
 use crate::{
@@ -33,14 +36,20 @@ use kernel::sync::{
     Arc, //
 };
 
+/// Who has asked to be told of the last send right, and to get the receive right.
+type Asked = [Option<SendOnceRight>; 2];
+
 impl Port {
     /// Destroys the port, whose receive right is gone: everybody who waits is told, the messages
     /// and what they carry are dropped.
     ///
     /// Messages can carry receive rights, whose ports have messages, and so on: the ports are
-    /// emptied one after the other, not one inside the other.
+    /// emptied one after the other, not one inside the other. That the port is dead is told when its
+    /// messages are gone.
     pub(super) fn destroy(this: &Arc<Self>) {
-        let mut doomed = this.die();
+        let Some((mut doomed, asked)) = this.stop() else {
+            return;
+        };
         while let Some(mut message) = doomed.pop_front() {
             while let Some(right) = message.take_receive_right() {
                 let Right::Receive(right) = right else {
@@ -62,14 +71,25 @@ impl Port {
                 drop(right);
             }
         }
+        this.tell_dead(asked);
     }
 
-    /// Makes the port dead and gives out its messages. Does nothing to a dead port.
+    /// Makes the port dead, tells so, and gives out its messages. Does nothing to a dead port.
     pub(super) fn die(&self) -> Fifo<Message> {
-        let (messages, memberships, receiver, notify, attachment) = {
+        let Some((messages, asked)) = self.stop() else {
+            return Fifo::new();
+        };
+        self.tell_dead(asked);
+        messages
+    }
+
+    /// Makes the port dead. Gives out its messages, and who has asked for what will not happen any
+    /// more, for [`tell_dead`](Self::tell_dead). `None` for a dead port.
+    fn stop(&self) -> Option<(Fifo<Message>, Asked)> {
+        let (messages, memberships, receiver, asked, attachment) = {
             let mut state = self.state.lock();
             if matches!(state.receiver, Receiver::Dead) {
-                return Fifo::new();
+                return None;
             }
             self.alive.store(false, Release);
             let receiver = core::mem::replace(&mut state.receiver, Receiver::Dead);
@@ -91,12 +111,16 @@ impl Port {
                 state.attachment.take(),
             )
         };
-        // Outside of the lock: these may be the last references to other objects, and the
-        // requests for notifications are answered with send-once notifications.
+        // Outside of the lock: these may be the last references to other objects.
         drop(memberships);
         drop(receiver);
         drop(attachment);
-        drop(notify);
+        Some((messages, asked))
+    }
+
+    /// Answers the requests about the death of the port, and then those for other notifications,
+    /// which are told that they were not used.
+    fn tell_dead(&self, asked: Asked) {
         loop {
             let request = self.state.lock().requests.next_to_tell();
             match request {
@@ -104,7 +128,7 @@ impl Port {
                 None => break,
             }
         }
-        messages
+        drop(asked);
     }
 }
 
