@@ -31,11 +31,6 @@ impl<'a> Command<'a> {
     pub(super) fn tail(&self, offset: usize) -> Option<&'a [u8]> {
         self.bytes.get(offset..)
     }
-
-    /// Bytes of the command.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 /// Iterates over load commands.

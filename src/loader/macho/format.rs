@@ -59,15 +59,6 @@ pub(super) const LC_SEGMENT_64: u32 = 0x19;
 /// Entry point as an offset in the file, for the dynamic linker to use.
 pub(super) const LC_MAIN: u32 = 0x8000_0028;
 
-/// Flavour of [`ThreadState32`].
-pub(super) const X86_THREAD_STATE32: u32 = 1;
-/// Size of [`ThreadState32`] in 32-bit words.
-pub(super) const X86_THREAD_STATE32_COUNT: u32 = 16;
-/// Flavour of [`ThreadState64`].
-pub(super) const X86_THREAD_STATE64: u32 = 4;
-/// Size of [`ThreadState64`] in 32-bit words, as `LC_UNIXTHREAD` counts.
-pub(super) const X86_THREAD_STATE64_COUNT: u32 = 42;
-
 /// `struct fat_header`: `nfat_arch` [`FatArch`]s or [`FatArch64`]s follow. The only part of a file
 /// that is big-endian.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
@@ -216,7 +207,7 @@ pub(super) struct EntryPointCommand {
     pub(super) stacksize: U64,
 }
 
-/// `struct thread_command` with the only state that is accepted in a 32-bit file.
+/// `struct thread_command` with the state that a 32-bit file has first.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct ThreadCommand32 {
@@ -238,7 +229,7 @@ pub(super) struct ThreadState32 {
     pub(super) segments: [U32; 5],
 }
 
-/// `struct thread_command` with the only state that is accepted in a 64-bit file.
+/// `struct thread_command` with the state that a 64-bit file has first.
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct ThreadCommand64 {
@@ -268,12 +259,12 @@ const _: () = {
     assert!(size_of::<MachHeader64>() == 32);
     assert!(size_of::<SegmentCommand32>() == 56);
     assert!(size_of::<Section32>() == 68);
-    assert!(size_of::<ThreadState32>() == 4 * X86_THREAD_STATE32_COUNT as usize);
+    assert!(size_of::<ThreadState32>() == 64);
     assert!(size_of::<SegmentCommand64>() == 72);
     assert!(size_of::<Section64>() == 80);
     assert!(size_of::<DylinkerCommand>() == 12);
     assert!(size_of::<EntryPointCommand>() == 24);
-    assert!(size_of::<ThreadState64>() == 4 * X86_THREAD_STATE64_COUNT as usize);
+    assert!(size_of::<ThreadState64>() == 168);
 };
 
 /// Looks at the start of `bytes` as a `T`; `None` when they are too few.

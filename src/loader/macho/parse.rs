@@ -10,19 +10,8 @@ use super::{
         Commands, //
     },
     format::{
-        DylinkerCommand,
-        EntryPointCommand,
-        ThreadCommand32,
-        ThreadCommand64,
-        LC_LOAD_DYLINKER,
-        LC_MAIN,
-        LC_SEGMENT,
-        LC_SEGMENT_64,
-        LC_UNIXTHREAD,
-        X86_THREAD_STATE32,
-        X86_THREAD_STATE32_COUNT,
-        X86_THREAD_STATE64,
-        X86_THREAD_STATE64_COUNT, //
+        DylinkerCommand, EntryPointCommand, ThreadCommand32, ThreadCommand64, LC_LOAD_DYLINKER,
+        LC_MAIN, LC_SEGMENT, LC_SEGMENT_64, LC_UNIXTHREAD,
     },
     header::{
         probe,
@@ -138,29 +127,19 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn thread(&mut self, command: &Command<'a>) -> Result<(), Reject> {
-        // Only the instruction pointer is honoured (ABI loader §4).
-        let (good, entry) = match self.header.width {
+        // Only the instruction pointer of the first state is honoured, whatever the state says that
+        // it is, and whatever follows (ABI loader §4).
+        let entry = match self.header.width {
             Width::Bits32 => {
-                let thread: &ThreadCommand32 =
-                    command.view().map_err(|_| Reject::BadThreadState)?;
-                let good = thread.flavor.get() == X86_THREAD_STATE32
-                    && thread.count.get() == X86_THREAD_STATE32_COUNT
-                    && command.len() == size_of::<ThreadCommand32>();
-                (good, thread.state.eip.get().into())
+                let thread: Option<&ThreadCommand32> = command.view().ok();
+                thread.map(|thread| thread.state.eip.get().into())
             }
             Width::Bits64 => {
-                let thread: &ThreadCommand64 =
-                    command.view().map_err(|_| Reject::BadThreadState)?;
-                let good = thread.flavor.get() == X86_THREAD_STATE64
-                    && thread.count.get() == X86_THREAD_STATE64_COUNT
-                    && command.len() == size_of::<ThreadCommand64>();
-                (good, thread.state.rip.get())
+                let thread: Option<&ThreadCommand64> = command.view().ok();
+                thread.map(|thread| thread.state.rip.get())
             }
         };
-        if !good {
-            return Err(Reject::BadThreadState);
-        }
-        self.set_entry(Entry::Address(entry))
+        self.set_entry(Entry::Address(entry.ok_or(Reject::BadThreadState)?))
     }
 
     fn main(&mut self, command: &Command<'a>) -> Result<(), Reject> {

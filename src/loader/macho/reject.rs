@@ -82,7 +82,7 @@ rejects! {
 
     // Entry.
     DuplicateEntry => "more than one entry point",
-    BadThreadState => "thread state of another kind or size",
+    BadThreadState => "thread state is too short",
     NoEntry => "no entry point",
     EntryOutside => "entry point outside of the executable segments",
     MainWithoutDylinker => "LC_MAIN without a dynamic linker",

@@ -152,6 +152,32 @@ fn encryption_is_not_looked_for() {
 }
 
 #[test]
+fn a_thread_starts_at_its_first_state_whatever_that_says_it_is() {
+    let thread = thread(TEXT + 0x1000);
+    let with = |at: usize, word: u32| {
+        let mut bytes = thread.clone();
+        bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        bytes
+    };
+    let float_state = [words(&[5, 131]), vec![0; 4 * 131]].concat();
+    let states = [
+        with(8, 1),
+        with(8, 7),
+        with(12, 41),
+        with(12, u32::MAX),
+        command(0x5, &[&thread[8..], &float_state].concat()),
+    ];
+    for state in states {
+        let mut image = Image::program();
+        image.commands[4] = state;
+        parse(&image.bytes(), image.file_size, Role::Program, |plan| {
+            assert_eq!(plan.entry_address(), Some(TEXT + 0x1000));
+        })
+        .unwrap();
+    }
+}
+
+#[test]
 fn commands_end_with_the_announced_number() {
     let mut image = Image::program().and(words(&[0xffff_ffff; 3]));
     image.ncmds = Some(5);

@@ -71,8 +71,6 @@ fn stack_and_commpage_are_kept_free() {
 #[test]
 fn a_narrow_thread_has_its_own_state() {
     let mut image = Image::program32();
-    image.commands[3] = thread(TEXT32 + 0x1000);
-    assert_eq!(result(&image), Err(Reject::BadThreadState));
     image.commands[3] = thread32(TEXT32 as u32 + 0x1000)[..76].to_vec();
     image.commands[3][4] = 76;
     assert_eq!(result(&image), Err(Reject::BadThreadState));
