@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place for one owned box that several threads may fill and empty without a lock.
+//! A place for one owning pointer that several threads may fill and empty without a lock.
 //!
-//! Serves the hand-over of a message to a waiting thread and the one-element caches of threads.
+//! Serves the hand-over of a message or a turn to a waiting thread, and the one-element caches of
+//! threads.
 //!
 //! Locks: none.
 
@@ -12,7 +13,8 @@ use core::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::Atomic, //
+    sync::atomic::Atomic,
+    types::ForeignOwnable, //
 };
 
 use super::peek::{
@@ -20,23 +22,23 @@ use super::peek::{
     Peek, //
 };
 
-/// Holds a `KBox<T>` or nothing.
+/// Holds a `P`, which is a pointer that owns what it points to, or nothing.
 ///
 /// # Invariants
 ///
-/// The pointer is null or came from `KBox::into_raw` and is owned by the slot.
-pub(crate) struct Slot<T> {
-    value: Atomic<*mut T>,
-    _owns: PhantomData<KBox<T>>,
+/// The pointer is null or came from `P::into_foreign` and is owned by the slot.
+pub(crate) struct Slot<P: ForeignOwnable> {
+    value: Atomic<*mut c_void>,
+    _owns: PhantomData<P>,
 }
 
-// SAFETY: The slot passes boxes between threads and never shares their contents.
-unsafe impl<T: Send> Send for Slot<T> {}
+// SAFETY: The slot passes what it holds between threads and never shares it.
+unsafe impl<P: ForeignOwnable + Send> Send for Slot<P> {}
 
 // SAFETY: As above.
-unsafe impl<T: Send> Sync for Slot<T> {}
+unsafe impl<P: ForeignOwnable + Send> Sync for Slot<P> {}
 
-impl<T> Slot<T> {
+impl<P: ForeignOwnable> Slot<P> {
     /// Makes an empty slot.
     pub(crate) const fn new() -> Self {
         Self {
@@ -47,21 +49,18 @@ impl<T> Slot<T> {
 
     /// Puts `value` in and returns what was there.
     #[inline]
-    pub(crate) fn replace(&self, value: Option<KBox<T>>) -> Option<KBox<T>> {
-        let new = value.map_or(ptr::null_mut(), KBox::into_raw);
-        // INVARIANT: `new` is null or came from `KBox::into_raw`.
+    pub(crate) fn replace(&self, value: Option<P>) -> Option<P> {
+        let new = value.map_or(ptr::null_mut(), P::into_foreign);
+        // INVARIANT: `new` is null or came from `P::into_foreign`.
         let old = exchange(&self.value, new);
-        if old.is_null() {
-            return None;
-        }
-        // SAFETY: By the type invariants `old` came from `KBox::into_raw`, and the exchange made
-        // it ours alone.
-        Some(unsafe { KBox::from_raw(old) })
+        // SAFETY: By the type invariants `old` is null or came from `P::into_foreign`, and the
+        // exchange made it ours alone.
+        unsafe { P::try_from_foreign(old) }
     }
 
     /// Takes out what is there.
     #[inline]
-    pub(crate) fn take(&self) -> Option<KBox<T>> {
+    pub(crate) fn take(&self) -> Option<P> {
         if self.value.peek().is_null() {
             return None;
         }
@@ -69,7 +68,7 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T> Drop for Slot<T> {
+impl<P: ForeignOwnable> Drop for Slot<P> {
     fn drop(&mut self) {
         drop(self.replace(None));
     }

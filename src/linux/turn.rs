@@ -7,17 +7,17 @@
 //!
 //! Locks: none.
 
-use super::peek::{
-    change,
-    exchange,
-    Peek, //
+use super::{
+    peek::{
+        change,
+        Peek, //
+    },
+    slot::Slot,
 };
 use core::{
     cell::UnsafeCell,
-    marker::PhantomData,
     mem::ManuallyDrop,
-    ops::{Deref, DerefMut},
-    ptr, //
+    ops::{Deref, DerefMut}, //
 };
 use kernel::sync::{
     atomic::Atomic,
@@ -59,7 +59,7 @@ impl<T> Turns<T> {
 /// What has a value that is used in turns.
 pub(crate) trait HasTurns {
     /// The value.
-    type Value;
+    type Value: Send;
 
     /// The value with its turns: always the same.
     fn turns(&self) -> &Turns<Self::Value>;
@@ -73,9 +73,6 @@ pub(crate) trait HasTurns {
 pub(crate) struct Turn<O: HasTurns> {
     owner: Arc<O>,
 }
-
-// SAFETY: Whoever has the turn has the value.
-unsafe impl<O: HasTurns<Value: Send> + Send + Sync> Send for Turn<O> {}
 
 impl<O: HasTurns> Turn<O> {
     /// Takes the turn of the value that `owner` has, or gives `owner` back if somebody has it.
@@ -151,58 +148,33 @@ impl<O: HasTurns> Drop for Turn<O> {
 ///
 /// # Invariants
 ///
-/// The pointer is null, or came from `Arc::into_raw` of the owner of a turn that belongs to this.
-pub(crate) struct TurnSlot<O: HasTurns> {
-    owner: Atomic<*mut O>,
-    _owns: PhantomData<Turn<O>>,
-}
+/// What the slot holds is the owner of a turn that belongs to this.
+pub(crate) struct TurnSlot<O: HasTurns + 'static>(Slot<Arc<O>>);
 
-// SAFETY: The place passes turns on, and shares nothing.
-unsafe impl<O: HasTurns> Send for TurnSlot<O> where Turn<O>: Send {}
-
-// SAFETY: As above.
-unsafe impl<O: HasTurns> Sync for TurnSlot<O> where Turn<O>: Send {}
-
-impl<O: HasTurns> TurnSlot<O> {
+impl<O: HasTurns + 'static> TurnSlot<O> {
     /// Makes an empty place.
     pub(crate) const fn new() -> Self {
-        Self {
-            owner: Atomic::new(ptr::null_mut()),
-            _owns: PhantomData,
-        }
+        Self(Slot::new())
     }
 
     /// Puts a turn in, and takes out what was there.
     #[inline]
     pub(crate) fn replace(&self, turn: Option<Turn<O>>) -> Option<Turn<O>> {
-        let new = turn.map_or(ptr::null_mut(), |turn| {
-            Arc::into_raw(turn.into_owner()).cast_mut()
-        });
-        // INVARIANT: The turn belongs to this now; that which was there does not any more.
-        let old = exchange(&self.owner, new);
-        if old.is_null() {
-            return None;
-        }
+        // INVARIANT: The turn belongs to this now.
+        let old = self.0.replace(turn.map(Turn::into_owner));
         // INVARIANT: The turn that belonged to the place is this one.
-        // SAFETY: By the type invariants; the exchange made it ours alone.
-        Some(unsafe {
-            Turn {
-                owner: Arc::from_raw(old),
-            }
-        })
+        old.map(|owner| Turn { owner })
     }
 
     /// Takes out what is there.
     #[inline]
     pub(crate) fn take(&self) -> Option<Turn<O>> {
-        match self.owner.peek().is_null() {
-            true => None,
-            false => self.replace(None),
-        }
+        // INVARIANT: As above.
+        self.0.take().map(|owner| Turn { owner })
     }
 }
 
-impl<O: HasTurns> Drop for TurnSlot<O> {
+impl<O: HasTurns + 'static> Drop for TurnSlot<O> {
     fn drop(&mut self) {
         drop(self.take());
     }

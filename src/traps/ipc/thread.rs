@@ -42,7 +42,7 @@ pub(super) struct ThreadIpc {
     pub(super) waiter: Arc<Linked<Waiter>>,
     /// A message whose memory the thread's next send uses. In an exchange of requests and replies
     /// the buffers just change hands.
-    pub(super) cached: Slot<Node<Message>>,
+    pub(super) cached: Slot<KBox<Node<Message>>>,
     /// The thread's special reply port, if it has one.
     #[pin]
     special_reply: SpinLock<Option<Arc<Port>>>,

@@ -63,7 +63,7 @@ outcomes! {
 /// A thread's place in wait queues.
 pub(super) struct Waiter {
     awaited: Awaited<Outcome>,
-    message: Slot<Node<Message>>,
+    message: Slot<KBox<Node<Message>>>,
     /// What the receiver has room for, see [`Room::pack`].
     room: Atomic<u64>,
     large_size: Atomic<u32>,
