@@ -42,37 +42,18 @@ pub(crate) trait PollableFile: Sized + 'static {
     /// State of one file.
     type Private: ForeignOwnable + Send + Sync + 'static;
 
-    /// Whether there is something to be read. Has to register `poller` before it looks, with a
-    /// queue that lives as long as the file. May sleep.
-    fn is_readable(private: Borrowed<'_, Self>, poller: &Poller<'_>) -> bool;
+    /// Where those who poll wait, to be woken by [`WaitQueue::wake_pollers`].
+    fn pollers<'a>(private: &'a Borrowed<'_, Self>) -> &'a WaitQueue;
+
+    /// Whether there is something to be read. Who asks waits with the [pollers](Self::pollers) by
+    /// now, if he wants to be told. May sleep.
+    fn is_readable(private: Borrowed<'_, Self>) -> bool;
 
     /// A descriptor of the file has been closed.
     fn closed(private: Borrowed<'_, Self>);
 
     /// The last reference to the file is gone. May sleep. Runs in whatever process dropped it.
     fn release(private: Self::Private);
-}
-
-/// Somebody who asks whether a file is ready, and may want to be told when it is.
-///
-/// # Invariants
-///
-/// `file` is an open file; `table` is null or what `poll` was called with. Both are so for `'a`.
-pub(crate) struct Poller<'a> {
-    file: *mut bindings::file,
-    table: *mut bindings::poll_table,
-    _borrows: PhantomData<&'a File>,
-}
-
-impl Poller<'_> {
-    /// Has the poller woken by [`WaitQueue::wake_pollers`]. The queue must live as long as the
-    /// file.
-    pub(crate) fn register(&self, queue: &WaitQueue) {
-        // SAFETY: By the type invariants. The queue lives as long as the file, to which whoever
-        // waits there holds a reference; by the contract of `poll` it leaves the queue before it
-        // gives that up, as epoll does when the last of the others is gone.
-        unsafe { bindings::poll_wait(self.file, queue.as_ptr(), self.table) };
-    }
 }
 
 /// The functions that the kernel calls, with a file whose `private_data` came from
@@ -106,13 +87,13 @@ impl<T: PollableFile> Callbacks<T> {
     ) -> bindings::__poll_t {
         // SAFETY: By the caller's promise.
         let private = unsafe { T::Private::borrow((*file).private_data) };
-        // INVARIANT: By the caller's promise.
-        let poller = Poller {
-            file,
-            table,
-            _borrows: PhantomData,
-        };
-        match T::is_readable(private, &poller) {
+        let queue = T::pollers(&private);
+        // SAFETY: By the caller's promise. The queue is part of what the private data keeps, which
+        // could be borrowed until the file is released: so it lives as long as the file. Whoever
+        // waits in it holds a reference to the file; by the contract of `poll` he leaves the queue
+        // before he gives that up, as epoll does when the last of the others is gone.
+        unsafe { bindings::poll_wait(file, queue.as_ptr(), table) };
+        match T::is_readable(private) {
             true => bindings::POLLIN | bindings::POLLRDNORM,
             false => 0,
         }

@@ -28,9 +28,9 @@ use crate::{
         files::ReservedFd,
         pollable::{
             self,
-            PollableFile,
-            Poller, //
+            PollableFile, //
         },
+        wait::WaitQueue, //
     },
 };
 use kernel::{
@@ -51,8 +51,12 @@ struct KqueueFile;
 impl PollableFile for KqueueFile {
     type Private = KqueueRef;
 
-    fn is_readable(kqueue: ArcBorrow<'_, Deferred<Kqueue>>, poller: &Poller<'_>) -> bool {
-        kqueue.poll(|pollers| poller.register(pollers))
+    fn pollers<'a>(kqueue: &'a ArcBorrow<'_, Deferred<Kqueue>>) -> &'a WaitQueue {
+        kqueue.pollers()
+    }
+
+    fn is_readable(kqueue: ArcBorrow<'_, Deferred<Kqueue>>) -> bool {
+        kqueue.poll()
     }
 
     fn closed(kqueue: ArcBorrow<'_, Deferred<Kqueue>>) {

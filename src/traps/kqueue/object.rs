@@ -132,9 +132,13 @@ impl Kqueue {
         self.queued.peek()
     }
 
-    /// Has somebody who polls told of the next event, and tells whether there is one.
-    pub(super) fn poll(&self, register: impl FnOnce(&WaitQueue)) -> bool {
-        register(&self.pollers);
+    /// Where those who poll wait.
+    pub(super) fn pollers(&self) -> &WaitQueue {
+        &self.pollers
+    }
+
+    /// Tells whether there is an event, and has the pollers told of the next one.
+    pub(super) fn poll(&self) -> bool {
         let mut ready = self.ready.lock();
         ready.is_polled = true;
         !ready.queue.is_empty()
