@@ -59,29 +59,38 @@ impl<T: Member + ?Sized> Roster<T> {
     }
 
     /// Adds a member to the roster that `lock` protects, and hands the lock on. Fails with `ENOMEM`.
+    #[inline]
     pub(crate) fn add(lock: &Mutex<Self>, member: Arc<T>) -> Result<MutexGuard<'_, Self>> {
-        let mut larger = KVVec::new();
         loop {
             let mut roster = lock.lock();
             let count = roster.len();
             if count < roster.members.capacity() {
                 member.seat().0.poke(count);
-                // There is room, so this does not allocate.
-                roster.members.push(member, GFP_KERNEL_ACCOUNT)?;
+                // There is room, so this does not fail.
+                let _ = roster.members.push_within_capacity(member);
                 return Ok(roster);
             }
-            if count < larger.capacity() {
-                for other in roster.members.drain_all() {
-                    // As above.
-                    larger.push(other, GFP_KERNEL_ACCOUNT)?;
-                }
-                core::mem::swap(&mut roster.members, &mut larger);
-                continue;
-            }
             drop(roster);
-            let seats = count.saturating_mul(2).max(FIRST_SEATS);
-            larger = KVVec::with_capacity(seats, GFP_KERNEL_ACCOUNT)?;
+            Self::grow(lock, count)?;
         }
+    }
+
+    /// Makes room for more than `count` members, unless somebody else does.
+    #[cold]
+    fn grow(lock: &Mutex<Self>, count: usize) -> Result {
+        let seats = count.saturating_mul(2).max(FIRST_SEATS);
+        let mut larger = KVVec::with_capacity(seats, GFP_KERNEL_ACCOUNT)?;
+        let mut roster = lock.lock();
+        if roster.members.capacity() < larger.capacity() {
+            for member in roster.members.drain_all() {
+                // There is room, as above.
+                let _ = larger.push_within_capacity(member);
+            }
+            core::mem::swap(&mut roster.members, &mut larger);
+        }
+        drop(roster);
+        drop(larger);
+        Ok(())
     }
 
     /// Takes `member` out, if it is there. The reference is for the caller to drop, without the lock.
