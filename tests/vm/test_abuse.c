@@ -25,6 +25,7 @@
 #include "body.h"
 #include "harness.h"
 #include "mach.h"
+#include "mach_const.h"
 #include "message.h"
 #include "process.h"
 #include "rpc.h"
@@ -251,8 +252,6 @@ TEST_LIMIT(children_without_end, 120)
 /* --- Suspension ---------------------------------------------------------------------------- */
 
 #define STOPPERS	12
-#define TASK_SUSPEND	3407
-#define THREAD_SUSPEND	3605
 
 static void *stop_for_ever(void *argument)
 {

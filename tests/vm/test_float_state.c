@@ -16,13 +16,12 @@
 #include "exception.h"
 #include "harness.h"
 #include "mach.h"
+#include "mach_const.h"
 #include "message.h"
 #include "other.h"
 #include "process.h"
 #include "rpc.h"
 
-#define THREAD_SUSPEND	3605
-#define THREAD_RESUME	3606
 #define FLOAT_STATE32	2u
 #define FLOAT_STATE	8u
 #define AVX_STATE32	16u

@@ -74,9 +74,26 @@ static pid_t begin(struct life *life, void (*end)(void))
 	return start_child(run_life, life);
 }
 
+/* The same, watched by a kqueue. */
+static pid_t begin_watched(struct life *life, void (*end)(void), int kqueue, uint32_t notes)
+{
+	pid_t pid = begin(life, end);
+
+	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, notes)), 0);
+	return pid;
+}
+
 static void next(struct life *life)
 {
 	gate_open(&life->step);
+}
+
+/* Forks and ends. */
+static void live(struct life *life, pid_t pid)
+{
+	next(life);
+	next(life);
+	wait_child(pid);
 }
 
 TEST(a_process_tells_what_it_does)
@@ -103,10 +120,9 @@ TEST(a_process_tells_what_it_does)
 		int kqueue = new_kqueue();
 		struct life life;
 		struct event event;
-		pid_t pid = begin(&life, rows[i].end);
+		pid_t pid = begin_watched(&life, rows[i].end, kqueue, rows[i].notes);
 		long events;
 
-		REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, rows[i].notes)), 0);
 		CHECK_RET(fetch_events(kqueue, &event, 1, 0), 0);
 		next(&life);
 		gate_pass(&life.done);
@@ -141,9 +157,7 @@ TEST(another_image_is_told)
 
 	mach_open();
 	kqueue = new_kqueue();
-	pid = begin(&life, execs);
-	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_EXEC | NOTE_EXIT | NOTE_EXITSTATUS)),
-		    0);
+	pid = begin_watched(&life, execs, kqueue, NOTE_EXEC | NOTE_EXIT | NOTE_EXITSTATUS);
 	next(&life);
 	gate_pass(&life.done);
 	next(&life);
@@ -162,11 +176,8 @@ TEST(what_was_not_fetched_before_the_end_is_the_last)
 
 	mach_open();
 	kqueue = new_kqueue();
-	pid = begin(&life, exits_with_7);
-	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_FORK)), 0);
-	next(&life);
-	next(&life);
-	wait_child(pid);
+	pid = begin_watched(&life, exits_with_7, kqueue, NOTE_FORK);
+	live(&life, pid);
 	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 1);
 	CHECK_HEX(event.fflags, NOTE_FORK);
 	CHECK_HEX(event.flags, EV_ADD | EV_CLEAR | EV_EOF | EV_ONESHOT);
@@ -182,11 +193,8 @@ TEST(who_does_not_want_the_end_has_nothing_of_it)
 
 	mach_open();
 	kqueue = new_kqueue();
-	pid = begin(&life, exits_with_7);
-	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_EXEC)), 0);
-	next(&life);
-	next(&life);
-	wait_child(pid);
+	pid = begin_watched(&life, exits_with_7, kqueue, NOTE_EXEC);
+	live(&life, pid);
 	CHECK_RET(fetch_events(kqueue, &event, 1, 0), 0);
 	/* It is still there, but wanting the end comes too late. */
 	CHECK_RET(change_event(kqueue, PROC(pid, 0, NOTE_EXIT)), 0);
@@ -204,8 +212,7 @@ TEST(a_thread_that_waits_is_told_of_the_end)
 
 	mach_open();
 	kqueue = new_kqueue();
-	pid = begin(&life, exits_with_7);
-	REQUIRE_RET(change_event(kqueue, PROC(pid, EV_ADD, NOTE_EXIT)), 0);
+	pid = begin_watched(&life, exits_with_7, kqueue, NOTE_EXIT);
 	next(&life);
 	next(&life);
 	CHECK_RET(fetch_events(kqueue, &event, 1, FOR_EVER), 1);
@@ -249,9 +256,7 @@ TEST(processes_that_cannot_be_watched_are_refused)
 		if (result != rows[i].result)
 			FAIL("%s: %ld", rows[i].what, result);
 	}
-	next(&life);
-	next(&life);
-	wait_child(pid);
+	live(&life, pid);
 }
 
 static void asks_for_status(void *argument)

@@ -14,14 +14,12 @@
 #include "exception.h"
 #include "harness.h"
 #include "mach.h"
+#include "mach_const.h"
 #include "message.h"
 #include "other.h"
 #include "process.h"
 #include "rpc.h"
 
-#define THREAD_SUSPEND	3605
-#define THREAD_RESUME	3606
-#define TASK_SUSPEND	3407
 #define TASK_INFO	3405
 #define SUSPEND_COUNT	12	/* of MACH_TASK_BASIC_INFO */
 #define EXCEPTION_STATE64 6

@@ -17,6 +17,7 @@
 
 #include "harness.h"
 #include "mach.h"
+#include "mach_const.h"
 #include "message.h"
 #include "other.h"
 #include "process.h"
@@ -24,12 +25,8 @@
 
 #define TASK_THREADS		3402
 #define TASK_INFO		3405
-#define TASK_SUSPEND		3407
-#define TASK_RESUME		3408
 #define TASK_SUSPEND2		3436
 #define TASK_RESUME2		3437
-#define THREAD_SUSPEND		3605
-#define THREAD_RESUME		3606
 #define THREAD_ABORT		3607
 #define THREAD_ABORT_SAFELY	3608
 #define THREAD_INFO		3612

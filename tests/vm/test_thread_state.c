@@ -14,6 +14,7 @@
 
 #include "harness.h"
 #include "mach.h"
+#include "mach_const.h"
 #include "message.h"
 #include "other.h"
 #include "process.h"
@@ -22,8 +23,6 @@
 #define TASK_THREADS	3402
 #define GET_STATE	3603
 #define SET_STATE	3604
-#define THREAD_SUSPEND	3605
-#define THREAD_RESUME	3606
 
 #define THREAD_STATE64	4
 #define EXCEPTION_STATE64 6

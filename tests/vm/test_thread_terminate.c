@@ -15,15 +15,13 @@
 #include "exception.h"
 #include "harness.h"
 #include "mach.h"
+#include "mach_const.h"
 #include "message.h"
 #include "other.h"
 #include "process.h"
 #include "rpc.h"
 
 #define THREAD_TERMINATE 3600
-#define THREAD_SUSPEND	3605
-#define TASK_SUSPEND	3407
-#define TASK_RESUME	3408
 
 enum habit { SPINS, SLEEPS, CALLS, RECEIVES, WAITS_FOR_ANSWER, STOPS, HABITS };
 

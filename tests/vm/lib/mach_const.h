@@ -161,6 +161,12 @@
 #define NOTIFY_SEND_ONCE		0x47
 #define NOTIFY_DEAD_NAME		0x48
 
+/* Routines of tasks and threads that stop them and let them go on */
+#define TASK_SUSPEND			3407
+#define TASK_RESUME			3408
+#define THREAD_SUSPEND			3605
+#define THREAD_RESUME			3606
+
 /* Messages to the task port, and the special port they are used for here */
 #define MSG_TASK_GET_SPECIAL_PORT	3409
 #define MSG_TASK_SET_SPECIAL_PORT	3410
